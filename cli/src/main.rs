@@ -1,0 +1,2 @@
+//! podledger.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The loader binary.
+fn main() {}

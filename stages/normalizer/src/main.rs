@@ -1,0 +1,2 @@
+//! The normalizer binary.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The notifier binary.
+fn main() {}

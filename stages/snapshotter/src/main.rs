@@ -1,0 +1,2 @@
+//! The snapshotter binary.
+fn main() {}
