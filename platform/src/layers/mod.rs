@@ -7,6 +7,6 @@ pub mod faults;
 mod retry;
 mod timeout;
 
-pub use faults::{Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, Points};
+pub use faults::{FaultSpec, Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, Points};
 pub use retry::{AfterDoubt, Delays, RetryBroker, RetryObjects, RetryPolicy, RetryWarehouse, retry};
 pub use timeout::{TimeoutBroker, TimeoutObjects, TimeoutWarehouse, Timeouts};

@@ -3,8 +3,7 @@
 /// Operations of the broker that every stage uses.
 const BROKER: &[&str] = &["broker.publish", "broker.ack", "broker.nack"];
 /// Operations of the object store that every stage may use.
-const OBJECTS: &[&str] =
-    &["objects.create", "objects.replace_if", "objects.read", "objects.list", "objects.delete"];
+const OBJECTS: &[&str] = &["objects.create", "objects.replace_if", "objects.read", "objects.list", "objects.delete"];
 /// Operations that read the warehouse.
 const WAREHOUSE_READS: &[&str] = &["warehouse.limits_as_of", "warehouse.last_changes", "warehouse.ask"];
 /// Operations that write to the warehouse.
@@ -49,9 +48,7 @@ pub(super) fn point_name(stage: &str, operation: &str, moment: Moment) -> String
 /// Every crash point of a stage; none for a name that is no stage. A run need not pass all of them:
 /// nothing is given back, for one, while nothing fails.
 pub fn points(stage: &str) -> Vec<String> {
-    operations(stage)
-        .flat_map(|operation| Moment::ALL.map(|moment| point_name(stage, operation, moment)))
-        .collect()
+    operations(stage).flat_map(|operation| Moment::ALL.map(|moment| point_name(stage, operation, moment))).collect()
 }
 
 /// Every crash point of every stage.
