@@ -5,3 +5,9 @@
 
 mod head;
 pub mod splitter;
+
+mod cluster_object;
+mod listing;
+mod live;
+
+pub use live::{KubeCluster, KubeSettings};

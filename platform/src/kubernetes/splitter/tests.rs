@@ -138,8 +138,10 @@ fn items_know_their_place() {
 fn values_may_follow_each_other() {
     let (pieces, result) = split(b"{\"kind\":\"A\"}\n{\"kind\":\"B\"} [1,2] {\"items\":[3]}", &[5], 100);
     result.unwrap();
-    let shapes: Vec<_> =
-        pieces.iter().filter_map(|p| if let Piece::End { shape, .. } = p { Some(shape.clone()) } else { None }).collect();
+    let shapes: Vec<_> = pieces
+        .iter()
+        .filter_map(|p| if let Piece::End { shape, .. } = p { Some(shape.clone()) } else { None })
+        .collect();
     assert_eq!(shapes.len(), 4);
     assert_eq!(shapes[2..], [Shape::Array, Shape::List]);
     assert_eq!(items(&pieces), [Ok(json!(1)), Ok(json!(2)), Ok(json!(3))]);
