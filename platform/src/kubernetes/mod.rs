@@ -1,1 +1,13 @@
-//! kubernetes.
+//! Where clusters come from: a live API server, files that `kubectl` wrote, or a simulation.
+//!
+//! Consumes API responses and files; emits the objects of one kind as they are. Reads nothing of an
+//! object but what tells its kind, and never asks for Secrets.
+
+mod head;
+pub mod splitter;
+
+mod cluster_object;
+mod listing;
+mod live;
+
+pub use live::{KubeCluster, KubeSettings};
