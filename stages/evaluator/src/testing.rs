@@ -1,0 +1,1 @@
+//! Values for this crate's tests.
