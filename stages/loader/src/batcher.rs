@@ -57,14 +57,13 @@ impl<R: Row> Batcher<R> {
         let (sender, mut outcome) = oneshot::channel();
         self.lock().push(Waiting { row, outcome: sender });
         // Whoever gets the turn writes everything that waits, its own row included.
-        while let Err(oneshot::error::TryRecvError::Empty) = outcome.try_recv() {
+        loop {
             tokio::select! {
                 biased;
                 told = &mut outcome => return told.unwrap_or_else(|_| Err(abandoned())).map_err(Into::into),
                 _turn = self.turn.lock() => self.write_waiting().await,
             }
         }
-        outcome.await.unwrap_or_else(|_| Err(abandoned())).map_err(Into::into)
     }
 
     /// Takes one batch of what waits and writes it.

@@ -155,3 +155,6 @@ impl Handle<Incoming> for Events<DeadLetters> {
         self.0.put(dead_letter::row(message).map_err(HandleError::Poison)?).await
     }
 }
+
+#[cfg(test)]
+mod tests;
