@@ -100,7 +100,8 @@ async fn reordered_deliveries_overtake_each_other_and_none_is_lost() {
     let mut receiver = broker.subscribe(Subscription::new(Topic::RowBatches, "loader"), flow).await.unwrap();
     let mut received = Vec::new();
     for _ in &sent {
-        let delivery = receiver.next().await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(60), receiver.next()).await;
+        let delivery = next.expect("every delivery comes in the end").unwrap();
         received.push(delivery.message.message_id.clone());
         assert!(delivery.ack().await.unwrap());
     }
