@@ -5,6 +5,8 @@
 
 pub mod faults;
 mod retry;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod timeout;
 
 pub use faults::{FaultSpec, Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, Points};

@@ -99,6 +99,7 @@ pub fn markdown_table(fields: &[FieldDoc]) -> String {
 /// Declares a struct of settings with its documentation:
 ///
 /// ```
+/// # use podledger_platform as platform;
 /// platform::settings! {
 ///     /// What a courier is told.
 ///     pub struct Config {

@@ -140,9 +140,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.counters("podledger_things", "Things.").add(&[("kind", "a")], 1);
         metrics.clone().counters("podledger_things", "Things.").add(&[("kind", "a")], 2);
-        metrics.gauges("podledger_level", "Level.").set(&[], 0.5);
+        metrics.gauges("podledger_level", "Level.").set(&[("of", "water")], 0.5);
         let text = metrics.text().unwrap();
         assert_eq!(text.matches("podledger_things_total{kind=\"a\"} 3").count(), 1, "{text}");
-        assert!(text.contains("podledger_level 0.5"), "{text}");
+        assert!(text.contains("podledger_level{of=\"water\"} 0.5"), "{text}");
     }
 }

@@ -34,7 +34,7 @@ impl Objects for RetryObjects {
     async fn create(&self, key: &str, body: ByteStream) -> PortResult<Created> {
         let body = ReplayBody::new(body, REPLAYED_BYTES);
         retry(&self.policy, AfterDoubt::Repeat, || async {
-            match self.inner.create(key, body.from_start()).await {
+            match self.inner.create(key, body.whole()).await {
                 Err(error) if !body.can_start_over() => Ok(Err(error)),
                 created => created.map(Ok),
             }

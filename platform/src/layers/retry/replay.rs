@@ -40,7 +40,7 @@ impl ReplayBody {
     }
 
     /// The body from its start. Only meaningful while [`Self::can_start_over`].
-    pub(super) fn from_start(&self) -> ByteStream {
+    pub(super) fn whole(&self) -> ByteStream {
         let attempt = {
             let mut source = lock(&self.0);
             source.attempt += 1;

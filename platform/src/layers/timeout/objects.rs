@@ -55,7 +55,7 @@ impl Objects for TimeoutObjects {
 }
 
 /// The same body; a piece that does not come in time is an error and the end.
-fn piecewise(body: ByteStream, limit: Duration) -> ByteStream {
+pub(super) fn piecewise(body: ByteStream, limit: Duration) -> ByteStream {
     Box::pin(futures::stream::unfold(Some(body), move |body| async move {
         let mut body = body?;
         match tokio::time::timeout(limit, body.next()).await {
