@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -76,29 +76,48 @@ fn number(bytes: &[u8]) -> usize {
     std::str::from_utf8(bytes).unwrap().parse().unwrap()
 }
 
-fn start(folder: &Path, role: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
-        .env(ROLE, role)
-        .env(FOLDER, folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+/// A started process; it is killed (with SIGKILL) when dropped.
+struct Process {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
 }
 
-fn reports(child: &mut Child) -> impl Iterator<Item = String> {
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines.filter_map(|line| line.unwrap().split_once(REPORT).map(|(_, report)| report.to_owned()))
+impl Process {
+    fn start(folder: &Path, role: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(ROLE, role)
+            .env(FOLDER, folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// What it reports, until it ends.
+    fn reports(&mut self) -> impl Iterator<Item = String> {
+        self.lines.by_ref().filter_map(|line| line.unwrap().split_once(REPORT).map(|(_, report)| report.to_owned()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_racing_processes_one_creates_and_no_update_is_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let mut children: Vec<Child> = (0..PROCESSES).map(|n| start(folder.path(), &format!("race p{n}"))).collect();
+    let mut racers: Vec<Process> =
+        (0..PROCESSES).map(|n| Process::start(folder.path(), &format!("race p{n}"))).collect();
     let mut won = Vec::new();
-    for child in &mut children {
-        won.extend(reports(child));
-        assert!(child.wait().unwrap().success());
+    for racer in &mut racers {
+        won.extend(racer.reports());
+        assert!(racer.child.wait().unwrap().success());
     }
     let objects = open(folder.path());
     let mut found = BTreeSet::new();
@@ -119,13 +138,12 @@ async fn a_killed_writer_leaves_whole_objects_only_and_all_it_had_written() {
     const KILLS: usize = 6;
     let folder = tempfile::tempdir().unwrap();
     for kill in 0..KILLS {
-        let mut writer = start(folder.path(), &format!("write-for-ever w{kill}"));
-        let mut reports = reports(&mut writer);
-        let mut written: Vec<String> = reports.by_ref().take(1 + kill * 2).collect();
+        let mut writer = Process::start(folder.path(), &format!("write-for-ever w{kill}"));
+        let mut written: Vec<String> = writer.reports().take(1 + kill * 2).collect();
         assert!(!written.is_empty());
-        writer.kill().unwrap();
-        writer.wait().unwrap();
-        written.extend(reports);
+        writer.child.kill().unwrap();
+        writer.child.wait().unwrap();
+        written.extend(writer.reports());
         let objects = open(folder.path());
         let listed = objects.list(&format!("large/w{kill}/")).await.unwrap();
         assert!(listed.len() >= written.len(), "{} of {} are there", listed.len(), written.len());
