@@ -1,5 +1,6 @@
 //! Several processes on one object folder, and writers that are killed. The processes are this test
 //! program itself, started again with only its `child` test.
+#![allow(clippy::unwrap_used)] // A failed call is a failed test, also outside its function.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
