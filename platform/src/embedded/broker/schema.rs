@@ -96,7 +96,7 @@ fn configure(connection: &Connection, busy_timeout: Duration) -> rusqlite::Resul
 }
 
 /// Creates the format in an empty file; the inner error says why the file is not ours to use.
-fn check_format(transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), String>> {
+pub(super) fn check_format(transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), String>> {
     let number = |pragma: &str| transaction.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
     let (application, format) = (number("application_id")?, number("user_version")?);
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -119,10 +119,10 @@ fn check_format(transaction: &Transaction<'_>) -> rusqlite::Result<Result<(), St
     })
 }
 
-type Ids = (HashMap<Topic, TopicId>, HashMap<String, SubscriptionId>);
+pub(super) type Ids = (HashMap<Topic, TopicId>, HashMap<String, SubscriptionId>);
 
 /// Creates the topics and subscriptions that are missing.
-fn provision(transaction: &Transaction<'_>) -> rusqlite::Result<Ids> {
+pub(super) fn provision(transaction: &Transaction<'_>) -> rusqlite::Result<Ids> {
     let mut topics = HashMap::new();
     for topic in Topic::ALL {
         transaction.execute("INSERT INTO topics (name) VALUES (?1) ON CONFLICT DO NOTHING", [topic.name()])?;

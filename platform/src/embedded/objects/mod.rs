@@ -13,14 +13,16 @@ mod path;
 #[cfg(test)]
 mod tests;
 
+use std::fs::Permissions;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
@@ -31,6 +33,8 @@ use folder::Folder;
 use generations::Generations;
 pub use path::MAX_KEY_BYTES;
 
+/// Permissions of an object's file, less what the process's mask takes away.
+const OBJECT_MODE: u32 = 0o666;
 /// Bytes read at once.
 const READ_BYTES: usize = 128 * 1024;
 
@@ -110,14 +114,27 @@ impl DirObjects {
 
 impl Store {
     fn stage(&self, attempted: &str) -> PortResult<Staged> {
-        let file = NamedTempFile::new_in(self.folder.staging()).map_err(|error| failure::before(attempted, error))?;
-        let (file, path) = file.into_parts();
+        let staged = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(OBJECT_MODE))
+            .tempfile_in(self.folder.staging())
+            .map_err(|error| failure::before(attempted, error))?;
+        let (file, path) = staged.into_parts();
         Ok(Staged { file, path })
     }
 
+    /// Whether an object is there. Where it is, it is made safe: its creator may not have come so
+    /// far, and who asks goes on as if it were.
     fn exists(&self, attempted: &str, key: &str) -> PortResult<bool> {
-        let path = self.folder.root.join(path::of_object(key));
-        path.try_exists().map_err(|error| failure::before(attempted, error))
+        let relative = path::of_object(key);
+        let path = self.folder.root.join(&relative);
+        let exists = path.try_exists().and_then(|exists| {
+            if exists {
+                self.folder.create_parents(&relative)?;
+                path.parent().map_or(Ok(()), folder::sync)?;
+            }
+            Ok(exists)
+        });
+        exists.map_err(|error| failure::before(attempted, error))
     }
 
     /// Gives a staged body a generation, and makes it and its folders safe from a power cut.
@@ -140,7 +157,10 @@ impl Store {
         let path = self.folder.root.join(path::of_object(key));
         match staged.path.persist_noclobber(&path) {
             Ok(()) => {}
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => return Ok(Created::Existed),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+                sync_parent(attempted, &path)?;
+                return Ok(Created::Existed);
+            }
             Err(error) => return Err(failure::before(attempted, error.error)),
         }
         sync_parent(attempted, &path)?;
@@ -165,34 +185,27 @@ impl Store {
     fn delete(&self, attempted: &str, key: &str) -> PortResult<()> {
         let failed = |error| failure::before(attempted, error);
         let path = self.folder.root.join(path::of_object(key));
-        let Some(removed) = generations::at(&path).map_err(failed)? else { return Ok(()) };
         let locked = self.generations.lock(key).map_err(failed)?;
+        let Some(removed) = generations::at(&path).map_err(failed)? else { return Ok(()) };
         // So that what comes after has another generation, also when the clock is set back.
         locked.next(Some(removed)).map_err(failed)?;
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            removed => removed.map_err(failed)?,
-        }
+        std::fs::remove_file(&path).map_err(failed)?;
         drop(locked);
         sync_parent(attempted, &path)
     }
 
     fn read(&self, attempted: &str, key: &str) -> PortResult<Option<(std::fs::File, Generation, u64)>> {
-        let opened = || {
+        let opened = || -> std::io::Result<_> {
             let file = std::fs::File::open(self.folder.root.join(path::of_object(key)))?;
             let metadata = file.metadata()?;
             Ok((file, generations::of(&metadata)?, metadata.len()))
         };
         match opened() {
             Ok(opened) => Ok(Some(opened)),
-            Err(error) if missing(&error) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failure::before(attempted, error)),
         }
     }
-}
-
-fn missing(error: &std::io::Error) -> bool {
-    error.kind() == ErrorKind::NotFound
 }
 
 /// The name is given; only a power cut could still take it back.

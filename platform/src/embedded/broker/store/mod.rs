@@ -143,8 +143,9 @@ impl<'t> Store<'t> {
         let (unacked, oldest): (u64, Option<i64>) = self
             .connection
             .prepare_cached(
-                "SELECT count(*), (SELECT published_at FROM messages WHERE seq = min(d.seq))
-                 FROM deliveries d WHERE subscription = ?1",
+                "SELECT count(*), (SELECT published_at FROM messages
+                     WHERE seq = (SELECT min(seq) FROM deliveries WHERE subscription = ?1))
+                 FROM deliveries WHERE subscription = ?1",
             )?
             .query_row([subscription.0], |row| Ok((count(row, 0)?, row.get(1)?)))?;
         let oldest_unacked = oldest.map(|micros| self.now.since(Timestamp::from_micros(micros)));
