@@ -7,7 +7,9 @@ mod head;
 pub mod splitter;
 
 mod cluster_object;
+mod dump;
 mod listing;
 mod live;
 
+pub use dump::DumpCluster;
 pub use live::{KubeCluster, KubeSettings};

@@ -116,8 +116,8 @@ impl KubeCluster {
         let kind = Kind::Clusters;
         let bytes = walk::read_small(&self.client, &self.settings, kind, VERSION_PATH, VERSION_BOUND_BYTES).await?;
         let refused = |reason: String| ClusterError::Refused { kind, reason };
-        let object = super::cluster_object::from_version(None, &bytes).map_err(refused)?;
-        Ok(super::listing::of_one(object))
+        let object = super::cluster_object::from_version(&bytes).map_err(refused)?;
+        Ok(super::listing::of_one(object.unwrap_or_else(super::cluster_object::unknown)))
     }
 }
 

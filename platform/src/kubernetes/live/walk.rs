@@ -160,7 +160,6 @@ impl ListWalk {
         match next_chunk(body, &self.settings, self.kind).await? {
             Some(chunk) => {
                 let fed = self.splitter.feed(&chunk, &mut self.pieces);
-                self.look_at_head(self.splitter.head().clone())?;
                 self.sort_pieces()?;
                 fed.map_err(|fault| self.unavailable(anyhow!("the response is not a list: {fault}")))
             }
@@ -182,6 +181,7 @@ impl ListWalk {
         let mut pieces = std::mem::take(&mut self.pieces);
         for piece in pieces.drain(..) {
             match piece {
+                Piece::Begin { head } => self.look_at_head(head)?,
                 Piece::Item(item) => self.take_item(item),
                 Piece::End { shape: Shape::List | Shape::EmptyList, head } => self.end_response(head)?,
                 Piece::End { head, .. } => {

@@ -153,7 +153,7 @@ impl Splitter {
         }
         self.value.suspend(chunk);
         self.whole.suspend(chunk);
-        self.place(chunk, chunk.len());
+        self.place_of(chunk, chunk.len());
         self.offset += chunk.len() as u64;
         Ok(())
     }
@@ -170,11 +170,16 @@ impl Splitter {
             State::BeforeItem { .. } | State::AfterItem => format!("the input ends after {} items", self.index),
             _ => "the input ends inside a value".to_owned(),
         };
-        Err(SplitFault { place: Place { offset: self.offset, line: self.line }, reason, truncated: true })
+        Err(SplitFault { place: self.place(), reason, truncated: true })
+    }
+
+    /// The place up to which it was fed.
+    pub fn place(&self) -> Place {
+        Place { offset: self.offset, line: self.line }
     }
 
     /// The place of a byte of the current chunk; places are asked for in order.
-    fn place(&mut self, chunk: &[u8], at: usize) -> Place {
+    fn place_of(&mut self, chunk: &[u8], at: usize) -> Place {
         let newlines = memchr::memchr_iter(b'\n', &chunk[self.counted..at]).count();
         self.counted = at;
         self.line += newlines as u64;
@@ -182,7 +187,7 @@ impl Splitter {
     }
 
     fn fault(&mut self, chunk: &[u8], at: usize, expected: &str) -> SplitFault {
-        let place = self.place(chunk, at);
+        let place = self.place_of(chunk, at);
         let found = chunk.get(at).map_or_else(|| "the end".to_owned(), |byte| format!("{:?}", char::from(*byte)));
         SplitFault { place, reason: format!("expected {expected}, found {found}"), truncated: false }
     }
@@ -190,20 +195,20 @@ impl Splitter {
     /// Handles the byte that begins or separates values; where to go on.
     fn token(&mut self, byte: u8, chunk: &[u8], at: usize, out: &mut Vec<Piece>) -> Result<usize, SplitFault> {
         match (self.state, byte) {
-            (State::Between, _) => return self.begin_document(byte, chunk, at),
+            (State::Between, _) => return self.begin_document(byte, chunk, at, out),
             (State::BeforeKey { .. }, b'"') => {
                 self.value.start(at, KEY_BOUND_BYTES);
                 self.begin_scan(State::InKey);
                 return Ok(at);
             }
             (State::BeforeColon(key), b':') => self.state = State::BeforeValue(key),
-            (State::BeforeValue(key), _) => return self.begin_value(key, byte, chunk, at),
+            (State::BeforeValue(key), _) => return self.begin_value(key, byte, chunk, at, out),
             (State::AfterValue, b',') => self.state = State::BeforeKey { first: false },
             (State::AfterValue | State::BeforeKey { first: true }, b'}') => self.end_object(chunk, at + 1, out),
             (State::AfterItem, b',') => self.state = State::BeforeItem { first: false },
             (State::AfterItem | State::BeforeItem { first: true }, b']') => self.end_array(out),
             (State::BeforeItem { .. }, _) if !matches!(byte, b',' | b']' | b'}' | b':') => {
-                self.item_place = self.place(chunk, at);
+                self.item_place = self.place_of(chunk, at);
                 self.value.start(at, self.object_bound);
                 self.begin_scan(State::InItem);
                 return Ok(at);
@@ -222,8 +227,8 @@ impl Splitter {
         self.scan = ValueScan::new();
     }
 
-    fn begin_document(&mut self, byte: u8, chunk: &[u8], at: usize) -> Result<usize, SplitFault> {
-        self.document_place = self.place(chunk, at);
+    fn begin_document(&mut self, byte: u8, chunk: &[u8], at: usize, out: &mut Vec<Piece>) -> Result<usize, SplitFault> {
+        self.document_place = self.place_of(chunk, at);
         self.head = ListHead::default();
         self.items = None;
         self.bare_array = byte == b'[';
@@ -231,6 +236,7 @@ impl Splitter {
         self.whole_deepest = 1;
         match byte {
             b'[' => {
+                out.push(Piece::Begin { head: ListHead::default() });
                 self.state = State::BeforeItem { first: true };
                 Ok(at + 1)
             }
@@ -248,13 +254,21 @@ impl Splitter {
         }
     }
 
-    fn begin_value(&mut self, key: Key, byte: u8, chunk: &[u8], at: usize) -> Result<usize, SplitFault> {
+    fn begin_value(
+        &mut self,
+        key: Key,
+        byte: u8,
+        chunk: &[u8],
+        at: usize,
+        out: &mut Vec<Piece>,
+    ) -> Result<usize, SplitFault> {
         match (key, byte) {
             (_, b',' | b']' | b'}' | b':') => return Err(self.fault(chunk, at, "a value")),
             (Key::Items, b'[') => {
                 // A list: its items are yielded one by one, the whole is not kept.
                 self.whole = Capture::off();
                 self.items = Some(Shape::List);
+                out.push(Piece::Begin { head: self.head.clone() });
                 self.state = State::BeforeItem { first: true };
                 return Ok(at + 1);
             }

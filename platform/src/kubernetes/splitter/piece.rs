@@ -53,6 +53,11 @@ pub enum Shape {
 /// What comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
+    /// An array of items begins; what its list said of itself up to here.
+    Begin {
+        /// Empty for a top-level array.
+        head: ListHead,
+    },
     /// An element of the list that is being read.
     Item(Item),
     /// A top-level value ended.
