@@ -32,16 +32,9 @@ pub fn run(cli: Cli, out: &mut impl Write) -> Result<Exit> {
     let level = if matches!(&cli.command, Command::Up(up) if !up.once) { "info" } else { "warn" };
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| level.to_owned());
     init_logs(LogFormat::Auto, &filter, None).map_err(|error| UsageError(format!("{LOG_VARIABLE}: {error:#}")))?;
-    if rustls_provider_was_there() {
-        tracing::debug!("a TLS provider was installed before");
-    }
+    platform::runtime::install_tls();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(dispatch(cli, out))
-}
-
-/// Installs the TLS provider; without it the first TLS client panics.
-fn rustls_provider_was_there() -> bool {
-    platform::runtime::install_tls().is_err()
 }
 
 async fn dispatch(cli: Cli, out: &mut impl Write) -> Result<Exit> {

@@ -37,7 +37,7 @@ pub fn start(
     let mut tasks = JoinSet::new();
     let mut start = |name: &'static str, build: &dyn Fn(&Env, &Ports) -> Result<Stage>| -> Result<()> {
         let ports = layered(adapters, name, settings, &faults);
-        let env = env.again().with(Monitor::of_process().metrics().clone(), faults.points(name));
+        let env = env.for_stage(Monitor::of_process().metrics().clone(), faults.points(name));
         let stage = build(&env, &ports).with_context(|| format!("build stage {name}"))?;
         let (settings, shutdown) = (settings.clone(), shutdown.clone());
         tasks.spawn(async move { run(stage, &ports, &settings, shutdown).await });

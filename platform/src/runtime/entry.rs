@@ -41,6 +41,13 @@ pub fn main(stage: &'static str, needs: Needs, build: impl FnOnce(&Env, &Ports) 
     ExitCode::from(exit_status(&error))
 }
 
+/// Installs the process's TLS provider; without one the first TLS client panics.
+pub fn install_tls() {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+}
+
 fn exit_status(error: &anyhow::Error) -> u8 {
     if error.chain().any(|cause| cause.is::<ConfigError>()) { MISCONFIGURED } else { FAILED }
 }
@@ -56,9 +63,7 @@ fn start(
     init_logs(settings.log_format, &settings.log, settings.trace_project.as_deref())
         .map_err(|error| ConfigError::new("PODLEDGER_LOG", format!("{error:#}")))?;
     *logs_started = true;
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS provider was installed before");
-    }
+    install_tls();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let ended = runtime.block_on(live(stage, needs, build, env, settings));
     runtime.shutdown_timeout(LAST_WORK);

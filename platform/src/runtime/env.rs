@@ -65,6 +65,12 @@ impl Env {
         self
     }
 
+    /// The same variables for another stage of this process, with its own fault points.
+    #[must_use]
+    pub fn for_stage(&self, metrics: Metrics, points: Points) -> Self {
+        Self::of(self.variables.clone()).with(metrics, points)
+    }
+
     /// Reads a struct of settings. An empty variable counts as not set.
     pub fn read<T: Documented>(&self) -> Result<T, ConfigError> {
         for field in T::FIELDS {

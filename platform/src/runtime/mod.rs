@@ -41,7 +41,7 @@ pub use clock::ClockSetting;
 pub use config_error::ConfigError;
 pub use consume::run;
 pub use documented::{Documented, FieldDoc, markdown_table, read_field};
-pub use entry::main;
+pub use entry::{install_tls, main};
 pub use env::{Env, PREFIX, UnknownVariable};
 pub use handle::{Consumer, Handle, HandleError, HandleIncoming, MessageContext, Receive, Stage};
 pub use health::Monitor;

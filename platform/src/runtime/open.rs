@@ -10,6 +10,8 @@ use super::config_error::ConfigError;
 use super::ports::Ports;
 use super::settings::RuntimeSettings;
 use super::trace::TracedBroker;
+use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
+use crate::kubernetes::{DumpCluster, KubeCluster, SimCluster};
 use crate::layers::{
     Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, RetryBroker, RetryObjects, RetryWarehouse, TimeoutBroker,
     TimeoutObjects, TimeoutWarehouse,
@@ -101,21 +103,21 @@ fn needed<'a, A>(address: &'a Option<A>, variable: &str, forms: &str) -> Result<
 
 async fn open_broker(address: &BrokerAddress) -> anyhow::Result<Arc<dyn Broker>> {
     match address {
-        BrokerAddress::Sqlite(path) => Err(not_in_this_version(&format!("sqlite:{}", path.display()))),
+        BrokerAddress::Sqlite(path) => Ok(Arc::new(SqliteBroker::open(path, BrokerSettings::default())?)),
         BrokerAddress::Pubsub { project } => Err(not_in_this_version(&format!("pubsub:{project}"))),
     }
 }
 
 async fn open_objects(address: &ObjectsAddress) -> anyhow::Result<Arc<dyn Objects>> {
     match address {
-        ObjectsAddress::Directory(directory) => Err(not_in_this_version(&format!("file:{}", directory.display()))),
+        ObjectsAddress::Directory(directory) => Ok(Arc::new(DirObjects::open(directory)?)),
         ObjectsAddress::CloudStorage { bucket, .. } => Err(not_in_this_version(&format!("gs://{bucket}"))),
     }
 }
 
 async fn open_warehouse(address: &WarehouseAddress) -> anyhow::Result<Arc<dyn Warehouse>> {
     match address {
-        WarehouseAddress::Sqlite(path) => Err(not_in_this_version(&format!("sqlite:{}", path.display()))),
+        WarehouseAddress::Sqlite(path) => Ok(Arc::new(SqliteWarehouse::open(path)?)),
         WarehouseAddress::BigQuery { project, dataset } => {
             Err(not_in_this_version(&format!("bigquery:{project}.{dataset}")))
         }
@@ -124,14 +126,12 @@ async fn open_warehouse(address: &WarehouseAddress) -> anyhow::Result<Arc<dyn Wa
 
 async fn open_cluster(address: &ClusterAddress) -> anyhow::Result<Arc<dyn Cluster>> {
     match address {
-        ClusterAddress::Dump(directory) => Err(not_in_this_version(&format!("dump:{}", directory.display()))),
-        ClusterAddress::Kube { context } => {
-            Err(not_in_this_version(&format!("kube:{}", context.as_deref().unwrap_or_default())))
-        }
+        ClusterAddress::Dump(directory) => Ok(Arc::new(DumpCluster::open(directory)?)),
+        ClusterAddress::Kube { context } => Ok(Arc::new(KubeCluster::connect(context.as_deref()).await?)),
         ClusterAddress::Gke { project, location, name } => {
             Err(not_in_this_version(&format!("gke:{project}/{location}/{name}")))
         }
-        ClusterAddress::Sim { seed, workloads } => Err(not_in_this_version(&format!("sim:{seed}/{workloads}"))),
+        ClusterAddress::Sim { seed, workloads } => Ok(Arc::new(SimCluster::new(*seed, *workloads))),
     }
 }
 

@@ -68,6 +68,7 @@ impl<R: Row> Batcher<R> {
 
     /// Takes one batch of what waits and writes it.
     async fn write_waiting(&self) {
+        tokio::task::yield_now().await; // those that became ready in this moment join
         let batch = {
             let mut waiting = self.lock();
             let most = waiting.len().min(MOST_ROWS);
