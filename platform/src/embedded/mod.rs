@@ -2,6 +2,8 @@
 
 pub mod broker;
 pub mod objects;
+pub mod warehouse;
 
 pub use broker::{BrokerSettings, SqliteBroker};
 pub use objects::DirObjects;
+pub use warehouse::SqliteWarehouse;

@@ -8,3 +8,4 @@
 pub mod broker;
 pub mod cluster;
 pub mod objects;
+pub mod warehouse;
