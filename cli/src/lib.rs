@@ -1,1 +1,5 @@
 //! The command line.
+
+pub mod explain;
+pub mod ped;
+mod yaml;

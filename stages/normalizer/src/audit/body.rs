@@ -150,7 +150,7 @@ impl<'a> Object<'a> {
     /// The operations of a JSON patch where the log holds them in a member of an object, since an
     /// `AuditLog`'s request is an object and a JSON patch is a list.
     fn wrapped_operations(&self) -> Option<&'a RawValue> {
-        if self.spec != Nullable::Absent || self.metadata.is_some() {
+        if self.spec != Nullable::Absent || self.metadata.is_some() || self.kind.is_some() {
             return None;
         }
         [self.value, self.patch, self.items].into_iter().flatten().find(|list| list.get().starts_with('['))
