@@ -104,7 +104,7 @@ fn errors_name_place_field_and_the_nearest_right_word() {
         ("namespace: payments", "namespace: 7", "ped.yaml:5:14: spec.namespace is 7, expected text: write it in quotes"),
         ("deployment: orders-api", "deployment: \"=cmd()\\n\"", "ped.yaml:6:15: spec.deployment is the text \"=cmd()\\n\", expected a DNS name: lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"),
         ("cluster: prod-uk", "cluster: Prod", "ped.yaml:7:12: spec.cluster: \"Prod\" cannot be a cluster name: expected 1 to 63 lower-case letters, digits, '-', '_' or '.'"),
-        ("memory: 4Gi", "memory: 4GiB", "ped.yaml:11:29: spec.resources.limits.memory is the text \"4GiB\", expected a quantity such as 500m, 1.5 or 4Gi"),
+        ("memory: 4Gi", "memory: 4GiB", "ped.yaml:11:30: spec.resources.limits.memory is the text \"4GiB\", expected a quantity such as 500m, 1.5 or 4Gi"),
         ("{LOG: debug, RATE: 0.50}", "debug", "ped.yaml:13:16: spec.environment is the text \"debug\", expected a map or a list"),
         ("user: alice@example.com", "user: \"\"", "ped.yaml:3:43: metadata.user is empty"),
         ("  maxReplicas: 4", "  maxReplicas: 4\n  maxReplicas: 5", "ped.yaml:9:3: key \"maxReplicas\" is there twice"),
@@ -124,7 +124,7 @@ fn one_bad_document_leaves_its_neighbours_alone() {
     let documents = read(&text, "ped.yaml");
     let good: Vec<&str> = documents.iter().filter_map(|one| one.as_ref().ok()).map(|one| one.deployment.as_str()).collect();
     assert_eq!((documents.len(), good), (3, vec!["orders-api", "other"]));
-    assert_eq!(documents[2].as_ref().unwrap().line, 20);
+    assert_eq!(documents[2].as_ref().unwrap().line, 19);
 }
 
 #[test]
