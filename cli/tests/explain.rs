@@ -1,4 +1,5 @@
 //! `explain`: every form is found by its content, every item is accounted for, nothing crashes it.
+#![allow(clippy::unwrap_used)] // In a test a failed unwrap is a failed claim.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -101,7 +102,8 @@ fn entries_are_found_in_every_form() {
 #[test]
 fn events_are_found_alone_and_in_lists() {
     assert_eq!(short(event(3).to_string()), ["0 replica-changes 3"]);
-    let list = json!({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [event(3), event(4), {"kind": "Pod"}]});
+    let list =
+        json!({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [event(3), event(4), {"kind": "Pod"}]});
     let lines = short(list.to_string());
     assert_eq!(lines[..2], ["0 replica-changes 3", "1 replica-changes 4"]);
     assert!(lines[2].starts_with("2 "), "{lines:?}");
@@ -124,12 +126,15 @@ fn detection_rules_hold_their_entries_in_their_tests() {
     let rule = json!({"AnalysisType": "rule", "Tests": [
         {"Name": "a", "Log": entry(3)}, {"Name": "b", "Log": event(4)}, {"Name": "c"}, {"Log": {"eventSource": "x"}},
     ]});
-    assert_eq!(short(rule.to_string()), [
-        "0 replica-changes 3",
-        "1 replica-changes 4",
-        "2 reject a test of a rule without a log entry",
-        "3 reject no kind: not an object, entry, event or envelope that is known",
-    ]);
+    assert_eq!(
+        short(rule.to_string()),
+        [
+            "0 replica-changes 3",
+            "1 replica-changes 4",
+            "2 reject a test of a rule without a log entry",
+            "3 reject no kind: not an object, entry, event or envelope that is known",
+        ]
+    );
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn an_envelope_whose_payload_cannot_be_read_is_one_reject() {
         (message(b"Hello there"), "payload: a text, expected an object"),
         (message(&[1, 2, 3, 4]), "payload: "),
         (message(b""), "payload: empty"),
-        (message(b"{\"a\": "), "payload: JSON, line 1"),
+        (message(b"{\"a\": "), "payload: JSON value of line 1"),
         (json!({"message": {"messageId": "1"}, "subscription": "s"}), "pubsub message: no data"),
         (json!({"message": {"data": 7}}), "pubsub message: data is not text"),
         (json!({"message": {"data": "%%"}}), "pubsub message: data is not base64"),
@@ -195,20 +200,26 @@ fn each_item_of_a_list_is_accounted_for() {
         {"kind": 7},
         {"kind": "PodList", "apiVersion": "v1", "items": null},
     ]});
-    assert_eq!(short(list.to_string()), [
-        "0 skip ConfigMap of v1 is not collected",
-        "1 skip ConfigMap of v1 is not collected",
-        "2 skip ConfigMap of v1 is not collected",
-        "3 reject no kind: not an object, entry, event or envelope that is known",
-        "4 reject null, expected an object",
-        "5 reject a number or boolean, expected an object",
-        "6 reject a text, expected an object",
-        "7 skip ReplicaSet has no table: it tells which pods belong to a Deployment",
-        "8 skip Node of config.openshift.io/v1 is not collected",
-        "9 reject kind is 7, expected text",
-        "10 skip PodList without items",
-    ]);
-    assert_eq!(short(r#"{"kind": "AllowList", "apiVersion": "x/v1", "spec": {}}"#), ["0 skip AllowList of x/v1 is not collected"]);
+    assert_eq!(
+        short(list.to_string()),
+        [
+            "0 skip ConfigMap of v1 is not collected",
+            "1 skip ConfigMap of v1 is not collected",
+            "2 skip ConfigMap of v1 is not collected",
+            "3 reject no kind: not an object, entry, event or envelope that is known",
+            "4 reject null, expected an object",
+            "5 reject a number or boolean, expected an object",
+            "6 reject a text, expected an object",
+            "7 skip ReplicaSet has no table: it tells which pods belong to a Deployment",
+            "8 skip Node of config.openshift.io/v1 is not collected",
+            "9 reject kind is 7, expected text",
+            "10 skip PodList without items",
+        ]
+    );
+    assert_eq!(
+        short(r#"{"kind": "AllowList", "apiVersion": "x/v1", "spec": {}}"#),
+        ["0 skip AllowList of x/v1 is not collected"]
+    );
     assert_eq!(short(r#"{"kind": "PodList", "apiVersion": "v1", "items": 7}"#).len(), 1);
 }
 
@@ -216,11 +227,19 @@ fn each_item_of_a_list_is_accounted_for() {
 fn broken_places_leave_their_neighbours_alone() {
     let (three, four) = (entry(3).to_string(), entry(4).to_string());
     let lines = short(format!("{three}\n{{\"insertId\": \n{four}\n"));
-    assert_eq!((lines.len(), lines[0].as_str(), lines[2].as_str()), (3, "0 replica-changes 3", "2 replica-changes 4"), "{lines:?}");
-    assert!(lines[1].starts_with("1 reject JSON, line 3"), "{lines:?}");
+    assert_eq!(
+        (lines.len(), lines[0].as_str(), lines[2].as_str()),
+        (3, "0 replica-changes 3", "2 replica-changes 4"),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with("1 reject JSON value of line 2: EOF"), "{lines:?}");
     let bytes = [three.as_bytes(), b"\n{\"a\": \"\xff\"}\n", four.as_bytes()].concat();
     let lines = short(bytes);
-    assert_eq!((lines.len(), lines[0].as_str(), lines[2].as_str()), (3, "0 replica-changes 3", "2 replica-changes 4"), "{lines:?}");
+    assert_eq!(
+        (lines.len(), lines[0].as_str(), lines[2].as_str()),
+        (3, "0 replica-changes 3", "2 replica-changes 4"),
+        "{lines:?}"
+    );
     let truncated = &serde_json::to_string_pretty(&json!({"kind": "List", "items": [entry(3)]})).unwrap()[..200];
     assert_eq!(short(truncated).len(), 1);
     let lines = short([PED.as_bytes(), b"---\na: \xff\n---\nkind: {{ .Values.kind }\n---\nkind: ConfigMap\n"].concat());
@@ -238,9 +257,13 @@ fn broken_places_leave_their_neighbours_alone() {
 fn hostile_bytes_give_a_line_and_no_crash() {
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000));
     let digits = "9".repeat(10_000);
-    let kind = |field: &str| format!("{{\"kind\": \"Pod\", \"apiVersion\": \"v1\", \"metadata\": {{\"name\": \"a\"}}, \"x\": {field}}}");
+    let kind = |field: &str| {
+        format!("{{\"kind\": \"Pod\", \"apiVersion\": \"v1\", \"metadata\": {{\"name\": \"a\"}}, \"x\": {field}}}")
+    };
     let bomb: String = std::iter::once("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned())
-        .chain((1..20).map(|level| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", "))))
+        .chain(
+            (1..20).map(|level| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", "))),
+        )
         .collect();
     let cases: Vec<Vec<u8>> = vec![
         deep("[", "]").into(),

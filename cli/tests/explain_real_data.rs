@@ -1,5 +1,6 @@
 //! Every file under `PODLEDGER_REAL_DATA` through `explain`: nothing crashes it, and every item is
 //! accounted for exactly once, as a second, simpler reader counts them.
+#![allow(clippy::unwrap_used)] // In a test a failed unwrap is a failed claim.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,9 +43,15 @@ fn every_object_of_the_real_files_is_accounted_for_once() {
         let folder = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
         explain_one(file, folders.entry(folder).or_default(), &mut reasons);
     }
-    println!("{:<14} {:>5} {:>8} {:>6} {:>6} {:>8} {:>7} {:>6}", "folder", "files", "compared", "items", "rows", "messages", "rejects", "skips");
+    println!(
+        "{:<14} {:>5} {:>8} {:>6} {:>6} {:>8} {:>7} {:>6}",
+        "folder", "files", "compared", "items", "rows", "messages", "rejects", "skips"
+    );
     for (folder, c) in &folders {
-        println!("{folder:<14} {:>5} {:>8} {:>6} {:>6} {:>8} {:>7} {:>6}", c.files, c.compared, c.items, c.rows, c.messages, c.rejects, c.skips);
+        println!(
+            "{folder:<14} {:>5} {:>8} {:>6} {:>6} {:>8} {:>7} {:>6}",
+            c.files, c.compared, c.items, c.rows, c.messages, c.rejects, c.skips
+        );
     }
     println!("reasons of rejects:");
     for (reason, count) in &reasons {
@@ -99,10 +106,11 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 /// How many items bytes hold, by reading them whole; none where they cannot be read so.
 fn counted(bytes: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let values: Vec<Value> = match serde_json::Deserializer::from_str(text).into_iter().collect::<Result<Vec<Value>, _>>() {
-        Ok(values) => values,
-        Err(_) => serde_saphyr::from_multiple(text).ok()?,
-    };
+    let values: Vec<Value> =
+        match serde_json::Deserializer::from_str(text).into_iter().collect::<Result<Vec<Value>, _>>() {
+            Ok(values) => values,
+            Err(_) => serde_saphyr::from_multiple(text).ok()?,
+        };
     let values: Vec<&Value> = values.iter().filter(|value| !value.is_null()).collect();
     Some(values.into_iter().map(items).sum::<usize>().max(1))
 }
@@ -118,7 +126,11 @@ fn items(value: &Value) -> usize {
         Some(_) => 1,
         None => {
             if let Some(tests) = value["Tests"].as_array() {
-                return tests.iter().map(|test| if test["Log"].is_null() { 1 } else { items(&test["Log"]) }).sum::<usize>().max(1);
+                return tests
+                    .iter()
+                    .map(|test| if test["Log"].is_null() { 1 } else { items(&test["Log"]) })
+                    .sum::<usize>()
+                    .max(1);
             }
             if let Some(data) = value["message"]["data"].as_str() {
                 let payload = base64::engine::general_purpose::STANDARD.decode(data).unwrap_or_default();

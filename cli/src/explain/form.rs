@@ -71,42 +71,71 @@ fn plain(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Option<String>), String> {
     }
 }
 
-/// JSON values one after the other. What begins like JSON and is not may be YAML in flow style.
+/// Most broken values of one file that are told apart: finding the next value costs a look at all
+/// that follows.
+const MAX_BROKEN: usize = 100;
+
+/// JSON values one after the other. What begins like JSON and holds no JSON value at all may be
+/// YAML in flow style, or a template.
 fn json_or_yaml(text: &[u8], take: &mut dyn FnMut(Piece<'_>)) {
     let mut rest = text;
     let mut first_line = 1_usize;
     let mut read_any = false;
+    let mut broken: Vec<String> = Vec::new();
     loop {
         let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<&RawValue>();
         let error = loop {
             match values.next() {
                 None => return,
                 Some(Ok(value)) => {
+                    broken.drain(..).for_each(|reason| take(Piece::Broken(reason)));
                     read_any = true;
                     take(Piece::Json(value));
                 }
                 Some(Err(error)) => break error,
             }
         };
-        if !read_any && text.len() <= MAX_YAML_BYTES {
-            let mut documents = Vec::new();
-            if yaml_is_read(text, &mut documents) {
-                return documents.into_iter().for_each(|document| take(Piece::Yaml(document)));
-            }
+        if !read_any && broken.is_empty() && yaml_instead(text, take) {
+            return;
         }
-        let line = first_line + error.line().saturating_sub(1);
-        take(Piece::Broken(format!("JSON, line {line}, column {}: {}", error.column(), without_place(&error))));
+        let from = values.byte_offset().min(rest.len());
+        let begins = from + rest[from..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let begins = first_line + rest[..begins].iter().filter(|byte| **byte == b'\n').count();
+        let (line, column) = (first_line + error.line().saturating_sub(1), error.column());
+        let reason = format!("JSON value of line {begins}: {} at line {line}, column {column}", without_place(&error));
+        if read_any {
+            take(Piece::Broken(reason))
+        } else {
+            broken.push(reason)
+        }
         // Somewhere behind the broken value a line may begin with the next one.
-        read_any = true;
-        let broken_from = values.byte_offset().min(rest.len());
-        match next_value(&rest[broken_from..]) {
-            Some(at) if !error.is_eof() => {
-                first_line += rest[..broken_from + at].iter().filter(|byte| **byte == b'\n').count();
-                rest = &rest[broken_from + at..];
+        match next_value(&rest[from..]) {
+            Some(at) if broken.len() < MAX_BROKEN => {
+                first_line += rest[..from + at].iter().filter(|byte| **byte == b'\n').count();
+                rest = &rest[from + at..];
             }
-            _ => return,
+            _ => break,
         }
     }
+    // Nothing but broken values is one broken thing.
+    broken.into_iter().take(1).for_each(|reason| take(Piece::Broken(reason)));
+}
+
+/// Reads a text as YAML if it is YAML throughout, or a stream of several documents.
+fn yaml_instead(text: &[u8], take: &mut dyn FnMut(Piece<'_>)) -> bool {
+    if text.len() > MAX_YAML_BYTES {
+        return false;
+    }
+    if yaml::documents(text).len() > 1 {
+        yaml_documents(text, take);
+        return true;
+    }
+    let mut documents = Vec::new();
+    let read = yaml_is_read(text, &mut documents);
+    if read {
+        documents.into_iter().for_each(|document| take(Piece::Yaml(document)));
+    }
+    read
 }
 
 /// Where, behind a line end, the first line begins that could be a JSON object or array of its own.

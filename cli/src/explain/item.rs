@@ -173,7 +173,14 @@ fn of_object(value: &RawValue, inherited: Option<Inherited<'_>>, wrapping: usize
 }
 
 /// The items of an object that says its kind.
-fn of_kind(value: &RawValue, probe: &Probe<'_>, kind: String, api_version: String, wrapping: usize, take: &mut Take<'_>) {
+fn of_kind(
+    value: &RawValue,
+    probe: &Probe<'_>,
+    kind: String,
+    api_version: String,
+    wrapping: usize,
+    take: &mut Take<'_>,
+) {
     let listed = kind.strip_suffix("List");
     match (listed, &probe.items) {
         (Some(listed), Items::Some(items)) => match serde_json::from_str::<Vec<&RawValue>>(items.get()) {

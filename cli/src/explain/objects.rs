@@ -58,6 +58,7 @@ fn mapped(
     _options: &Options,
     _owners: &Owners,
 ) -> Result<Vec<(Table, serde_json::Value)>, String> {
-    serde_json::from_str::<serde_json::Value>(object.json.get()).map_err(|error| format!("{}: {error}", object.kind))?;
+    serde_json::from_str::<serde_json::Value>(object.json.get())
+        .map_err(|error| format!("{}: {error}", object.kind))?;
     Err(format!("{kind}: this build does not map objects"))
 }

@@ -319,8 +319,11 @@ impl Reader<'_> {
                     quantities.insert(key.text.clone(), serde_json::Value::from(text.as_str()));
                 }
                 _ => {
-                    let reason =
-                        format!("{path}.{} is {}, expected a quantity such as 500m, 1.5 or 4Gi", key.text, found(value));
+                    let reason = format!(
+                        "{path}.{} is {}, expected a quantity such as 500m, 1.5 or 4Gi",
+                        key.text,
+                        found(value)
+                    );
                     self.problem(value, reason);
                 }
             }

@@ -50,12 +50,17 @@ pub fn read_paths(paths: &[PathBuf], mapping: Option<&Mapping>) -> PedFiles {
 /// Collects the files under a path.
 fn walk(path: &Path, depth: usize, files: &mut Vec<PathBuf>, rejected: &mut Vec<RejectedPed>) {
     let mut reject = |path: &Path, reason: String| {
-        rejected.push(RejectedPed { file: path.display().to_string(), reason: format!("{}: {reason}", path.display()) });
+        rejected
+            .push(RejectedPed { file: path.display().to_string(), reason: format!("{}: {reason}", path.display()) });
     };
     let entries = match std::fs::metadata(path) {
         Ok(about) if !about.is_dir() => {
             let reason = || format!("more than {MAX_FILES} files, this one was not read");
-            if files.len() < MAX_FILES { files.push(path.to_owned()) } else { reject(path, reason()) }
+            if files.len() < MAX_FILES {
+                files.push(path.to_owned())
+            } else {
+                reject(path, reason())
+            }
             return;
         }
         Ok(_) if depth >= MAX_FOLDER_DEPTH => {

@@ -38,7 +38,9 @@ mod tests {
         for good in ["500m", "1.5", "4Gi", "4G", "1e3", "1E3", "2", ".5", "5.", "+1", "1E", "100n"] {
             assert!(is_quantity(good), "{good}");
         }
-        for bad in ["", "-1", "Gi", "4GiB", "4 Gi", "1.2.3", "one", "1e", "m", ".", "4gi", "1e-", "0x10", &"9".repeat(65)] {
+        for bad in
+            ["", "-1", "Gi", "4GiB", "4 Gi", "1.2.3", "one", "1e", "m", ".", "4gi", "1e-", "0x10", &"9".repeat(65)]
+        {
             assert!(!is_quantity(bad), "{bad}");
         }
     }

@@ -82,9 +82,20 @@ fn a_limit_is_a_whole_number_from_2_to_8() {
     }
     let digits = "9".repeat(10_000);
     for (written, shown) in [
-        ("1", "1"), ("9", "9"), ("0", "0"), ("-4", "-4"), ("4.0", "4.0"), ("4.5", "4.5"), ("4e0", "4e0"), ("true", "true"),
-        ("\"4\"", "the text \"4\""), ("four", "the text \"four\""), (".inf", "the text \".inf\""), ("[4]", "a list"),
-        (digits.as_str(), &digits[..80]), ("${REPLICAS:-1}", "the text \"${REPLICAS:-1}\""),
+        ("1", "1"),
+        ("9", "9"),
+        ("0", "0"),
+        ("-4", "-4"),
+        ("4.0", "4.0"),
+        ("4.5", "4.5"),
+        ("4e0", "4e0"),
+        ("true", "true"),
+        ("\"4\"", "the text \"4\""),
+        ("four", "the text \"four\""),
+        (".inf", "the text \".inf\""),
+        ("[4]", "a list"),
+        (digits.as_str(), &digits[..80]),
+        ("${REPLICAS:-1}", "the text \"${REPLICAS:-1}\""),
     ] {
         let error = with("maxReplicas: 4", &format!("maxReplicas: {written}")).unwrap_err();
         assert_eq!(error, format!("ped.yaml:8:16: spec.maxReplicas is {shown}, expected a whole number from 2 to 8"));
@@ -95,18 +106,54 @@ fn a_limit_is_a_whole_number_from_2_to_8() {
 #[test]
 fn errors_name_place_field_and_the_nearest_right_word() {
     let table = [
-        ("  maxReplicas: 4", "  maxReplica: 4", "ped.yaml:8:3: spec: \"maxReplica\" is not a known field, did you mean \"maxReplicas\"?; ped.yaml:1:1: spec.maxReplicas is missing"),
-        ("team: payments", "tema: payments", "ped.yaml:3:25: metadata: \"tema\" is not a known field, did you mean \"team\"?"),
-        ("    limits:", "    limit:", "ped.yaml:11:5: spec.resources: \"limit\" is not a known field, did you mean \"limits\"?"),
+        (
+            "  maxReplicas: 4",
+            "  maxReplica: 4",
+            "ped.yaml:8:3: spec: \"maxReplica\" is not a known field, did you mean \"maxReplicas\"?; ped.yaml:1:1: spec.maxReplicas is missing",
+        ),
+        (
+            "team: payments",
+            "tema: payments",
+            "ped.yaml:3:25: metadata: \"tema\" is not a known field, did you mean \"team\"?",
+        ),
+        (
+            "    limits:",
+            "    limit:",
+            "ped.yaml:11:5: spec.resources: \"limit\" is not a known field, did you mean \"limits\"?",
+        ),
         ("kind: ReplicaLimit", "kind: Limit", "ped.yaml:2:7: kind is the text \"Limit\", expected \"ReplicaLimit\""),
         ("apiVersion: podledger/v1\n", "", "ped.yaml:1:1: apiVersion is missing, expected \"podledger/v1\""),
-        ("namespace: payments", "namespace: Payments", "ped.yaml:5:14: spec.namespace is the text \"Payments\", expected a DNS label: 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit"),
-        ("namespace: payments", "namespace: 7", "ped.yaml:5:14: spec.namespace is 7, expected text: write it in quotes"),
-        ("deployment: orders-api", "deployment: \"=cmd()\\n\"", "ped.yaml:6:15: spec.deployment is the text \"=cmd()\\n\", expected a DNS name: lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"),
-        ("cluster: prod-uk", "cluster: Prod", "ped.yaml:7:12: spec.cluster: \"Prod\" cannot be a cluster name: expected 1 to 63 lower-case letters, digits, '-', '_' or '.'"),
-        ("memory: 4Gi", "memory: 4GiB", "ped.yaml:11:30: spec.resources.limits.memory is the text \"4GiB\", expected a quantity such as 500m, 1.5 or 4Gi"),
-        ("{LOG: debug, RATE: 0.50}", "debug", "ped.yaml:13:16: spec.environment is the text \"debug\", expected a map or a list"),
-        ("user: alice@example.com", "user: \"\"", "ped.yaml:3:43: metadata.user is empty"),
+        (
+            "namespace: payments",
+            "namespace: Payments",
+            "ped.yaml:5:14: spec.namespace is the text \"Payments\", expected a DNS label: 1 to 63 lower-case letters, digits and '-', beginning and ending with a letter or digit",
+        ),
+        (
+            "namespace: payments",
+            "namespace: 7",
+            "ped.yaml:5:14: spec.namespace is 7, expected text: write it in quotes",
+        ),
+        (
+            "deployment: orders-api",
+            "deployment: \"=cmd()\\n\"",
+            "ped.yaml:6:15: spec.deployment is the text \"=cmd()\\n\", expected a DNS name: lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit",
+        ),
+        (
+            "cluster: prod-uk",
+            "cluster: Prod",
+            "ped.yaml:7:12: spec.cluster: \"Prod\" cannot be a cluster name: expected 1 to 63 lower-case letters, digits, '-', '_' or '.'",
+        ),
+        (
+            "memory: 4Gi",
+            "memory: 4GiB",
+            "ped.yaml:11:30: spec.resources.limits.memory is the text \"4GiB\", expected a quantity such as 500m, 1.5 or 4Gi",
+        ),
+        (
+            "{LOG: debug, RATE: 0.50}",
+            "debug",
+            "ped.yaml:13:16: spec.environment is the text \"debug\", expected a map or a list",
+        ),
+        ("user: alice@example.com", "user: \"\"", "ped.yaml:3:47: metadata.user is empty"),
         ("  maxReplicas: 4", "  maxReplicas: 4\n  maxReplicas: 5", "ped.yaml:9:3: key \"maxReplicas\" is there twice"),
     ];
     for (old, new, expected) in table {
@@ -115,14 +162,17 @@ fn errors_name_place_field_and_the_nearest_right_word() {
     assert!(one("- a\n").unwrap_err().contains("the document is a list, expected a map"));
     assert!(one("").unwrap_err().contains("holds no document"));
     assert!(one(&format!("a: {}", "x".repeat(super::MAX_FILE_BYTES))).unwrap_err().contains("more than the 1048576"));
-    assert!(with("spec:\n", "spec: !!binary aGk=\nx:\n").unwrap_err().contains("spec is the text \"aGk=\", expected a map"));
+    assert!(
+        with("spec:\n", "spec: !!binary aGk=\nx:\n").unwrap_err().contains("spec is the text \"aGk=\", expected a map")
+    );
 }
 
 #[test]
 fn one_bad_document_leaves_its_neighbours_alone() {
     let text = format!("\u{feff}{GOOD}---\r\nkind: [\n---\n{}---\n# nothing\n", GOOD.replace("orders-api", "other"));
     let documents = read(&text, "ped.yaml");
-    let good: Vec<&str> = documents.iter().filter_map(|one| one.as_ref().ok()).map(|one| one.deployment.as_str()).collect();
+    let good: Vec<&str> =
+        documents.iter().filter_map(|one| one.as_ref().ok()).map(|one| one.deployment.as_str()).collect();
     assert_eq!((documents.len(), good), (3, vec!["orders-api", "other"]));
     assert_eq!(documents[2].as_ref().unwrap().line, 19);
 }
@@ -130,7 +180,8 @@ fn one_bad_document_leaves_its_neighbours_alone() {
 #[test]
 fn what_need_not_be_declared_need_not_be_there() {
     let document =
-        one("apiVersion: podledger/v1\nkind: ReplicaLimit\nspec: {namespace: a, deployment: b.c, maxReplicas: 2}\n").unwrap();
+        one("apiVersion: podledger/v1\nkind: ReplicaLimit\nspec: {namespace: a, deployment: b.c, maxReplicas: 2}\n")
+            .unwrap();
     assert_eq!((document.cluster, document.image, document.team), (None, None, None));
 }
 
@@ -149,7 +200,10 @@ fn a_team_keeps_its_own_shape_with_a_mapping() {
     let mapping = Mapping::read(mapping, "mapping.yaml").unwrap();
     let theirs = "owner: payments\napp: {kubernetes: {namespace: pay}, names: [orders], limits: {cpu: 1}, other: 1}\nscaling: {max: 6}\n";
     let document = read_with(theirs, "t.yaml", Some(&mapping)).remove(0).unwrap();
-    assert_eq!((document.namespace.as_str(), document.deployment.as_str(), document.max_replicas), ("pay", "orders", 6));
+    assert_eq!(
+        (document.namespace.as_str(), document.deployment.as_str(), document.max_replicas),
+        ("pay", "orders", 6)
+    );
     assert_eq!((document.team.as_deref(), document.api), (Some("payments"), None));
     let error = read_with("scaling: {max: 9}\n", "t.yaml", Some(&mapping)).remove(0).unwrap_err().to_string();
     assert!(error.contains("app.kubernetes.namespace is missing"), "{error}");
@@ -160,7 +214,10 @@ fn a_team_keeps_its_own_shape_with_a_mapping() {
 fn a_mapping_is_checked_itself() {
     let error = |text: &str| Mapping::read(text, "m.yaml").unwrap_err().to_string();
     let all = error("namespace: a\nmaxReplica: b\ndeployment: 7\n");
-    assert!(all.contains("m.yaml:2:1: \"maxReplica\" is not podledger's field, did you mean \"maxReplicas\"?"), "{all}");
+    assert!(
+        all.contains("m.yaml:2:1: \"maxReplica\" is not podledger's field, did you mean \"maxReplicas\"?"),
+        "{all}"
+    );
     assert!(all.contains("m.yaml:3:13: deployment: expected a path"), "{all}");
     assert!(all.contains("maxReplicas is not mapped"), "{all}");
     assert!(error("[a]").contains("a map from podledger's fields"));

@@ -50,12 +50,6 @@ struct Builder {
     root: Option<Node>,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_nodes: 0, max_copied_bytes: 0 }
-    }
-}
-
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
         let (line, column) = (self.first_line + span.start.line() - 1, span.start.col() + 1);
@@ -85,8 +79,7 @@ impl Builder {
                 self.open(Open { line, column, anchor, content: Content::List(Vec::new()) })?;
             }
             Event::MappingStart(_, anchor, _) => {
-                let content =
-                    Content::Map { entries: Vec::new(), seen: HashSet::new(), key: None, merged: Vec::new() };
+                let content = Content::Map { entries: Vec::new(), seen: HashSet::new(), key: None, merged: Vec::new() };
                 self.open(Open { line, column, anchor, content })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close()?,

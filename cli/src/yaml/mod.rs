@@ -17,7 +17,7 @@ pub(crate) use build::parse;
 const MAX_DEPTH: usize = 100;
 
 /// Bounds of one document.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Limits {
     /// Most nodes, aliases expanded.
     pub(crate) max_nodes: usize,

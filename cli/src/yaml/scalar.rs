@@ -27,7 +27,8 @@ fn number(text: &str) -> Option<String> {
         Some(at) => (&digits[..at], &digits[at..]),
         None => (digits, ""),
     };
-    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) =
+        mantissa.split_once('.').map_or((mantissa, None), |(whole, fraction)| (whole, Some(fraction)));
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let has_digits = !whole.is_empty() || fraction.is_some_and(|fraction| !fraction.is_empty());
     let leading_zero = whole.len() > 1 && whole.starts_with('0');
@@ -70,9 +71,21 @@ mod tests {
     #[test]
     fn numbers_keep_their_spelling_where_json_has_it() {
         let table = [
-            ("4", "4"), ("0", "0"), ("-7", "-7"), ("+7", "7"), ("1e3", "1e3"), ("1E+3", "1E+3"), ("0.5", "0.5"),
-            ("1.50", "1.50"), (".5", "0.5"), ("5.", "5.0"), ("0x1F", "31"), ("0o17", "15"), ("0644", "420"),
-            ("00", "0"), ("123456789012345678901234567890", "123456789012345678901234567890"),
+            ("4", "4"),
+            ("0", "0"),
+            ("-7", "-7"),
+            ("+7", "7"),
+            ("1e3", "1e3"),
+            ("1E+3", "1E+3"),
+            ("0.5", "0.5"),
+            ("1.50", "1.50"),
+            (".5", "0.5"),
+            ("5.", "5.0"),
+            ("0x1F", "31"),
+            ("0o17", "15"),
+            ("0644", "420"),
+            ("00", "0"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
         ];
         for (written, expected) in table {
             assert_eq!(resolve(written), Value::Number(expected.to_owned()), "{written}");
@@ -81,7 +94,26 @@ mod tests {
 
     #[test]
     fn what_json_cannot_write_as_a_number_is_text() {
-        for written in ["1.2.3", "1e", "e3", ".", "-", "+", "1_000", "0x", "0xg", "089", "500m", "4Gi", ".inf", "-.INF", ".nan", "yes", "1:30", "${REPLICAS:-1}"] {
+        for written in [
+            "1.2.3",
+            "1e",
+            "e3",
+            ".",
+            "-",
+            "+",
+            "1_000",
+            "0x",
+            "0xg",
+            "089",
+            "500m",
+            "4Gi",
+            ".inf",
+            "-.INF",
+            ".nan",
+            "yes",
+            "1:30",
+            "${REPLICAS:-1}",
+        ] {
             assert_eq!(resolve(written), Value::Text(written.to_owned()), "{written}");
         }
         assert_eq!(resolve("~"), Value::Null);

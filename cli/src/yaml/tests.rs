@@ -20,8 +20,10 @@ fn numbers_and_text_survive_as_written() {
 
 #[test]
 fn anchors_aliases_and_merge_keys_are_expanded() {
-    let yaml = "base: &base {a: 1, b: 2}\nown: {<<: *base, b: 3}\nlist: [*base, *base]\nboth: {<<: [{c: 1}, {c: 2, d: 3}]}\n";
-    let expected = r#"{"base":{"a":1,"b":2},"own":{"b":3,"a":1},"list":[{"a":1,"b":2},{"a":1,"b":2}],"both":{"c":1,"d":3}}"#;
+    let yaml =
+        "base: &base {a: 1, b: 2}\nown: {<<: *base, b: 3}\nlist: [*base, *base]\nboth: {<<: [{c: 1}, {c: 2, d: 3}]}\n";
+    let expected =
+        r#"{"base":{"a":1,"b":2},"own":{"b":3,"a":1},"list":[{"a":1,"b":2},{"a":1,"b":2}],"both":{"c":1,"d":3}}"#;
     assert_eq!(json(yaml), expected);
     assert_eq!(json("a: !!str 5\nb: !!int \"5\"\nc: !vault x\nd: ! 5\n"), r#"{"a":"5","b":5,"c":"x","d":"5"}"#);
 }

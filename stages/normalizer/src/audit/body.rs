@@ -282,10 +282,9 @@ pub(super) fn number(raw: &RawValue, field: ReplicaField, place: &str) -> Result
         #[allow(clippy::cast_possible_truncation)]
         (float.fract() == 0.0 && float.abs() <= MAX_REPLICAS as f64).then_some(float as i64)
     });
-    whole.filter(|number| (0..=MAX_REPLICAS).contains(number)).ok_or_else(|| Reject::Number {
-        place: format!("{place}.spec.{}", key(field)),
-        found: shown(text),
-    })
+    whole
+        .filter(|number| (0..=MAX_REPLICAS).contains(number))
+        .ok_or_else(|| Reject::Number { place: format!("{place}.spec.{}", key(field)), found: shown(text) })
 }
 
 /// Whether the value of a dry-run option asks for one: `"All"`, `["All"]`, `true`.
