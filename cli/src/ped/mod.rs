@@ -1,7 +1,7 @@
 //! PED files: what teams declare.
 //!
 //! Consumes YAML, in podledger's own shape or in a team's shape with a [`Mapping`]; emits
-//! [`LimitDeclaration`]s or errors that name file, line, field and the nearest right word. It
+//! [`schemas::LimitDeclaration`]s or errors that name file, line, field and the nearest right word. It
 //! registers nothing and asks nobody who wrote a file: that is the [`Stamp`]'s.
 
 mod document;
