@@ -1,5 +1,6 @@
 //! The command line.
 
 pub mod explain;
+pub mod nearest;
 pub mod ped;
 mod yaml;

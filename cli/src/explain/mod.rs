@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use normalizer::audit::AuditContext;
-use schemas::{ClusterName, Timestamp};
+use schemas::{ClusterName, Json, Timestamp};
 
 use crate::ped::Stamp;
 use crate::yaml::Limits;
@@ -61,8 +61,10 @@ impl Default for Options {
 }
 
 impl Options {
-    fn stamp(&self) -> Stamp {
-        Stamp { declared_at: self.at, by: "explain".to_owned(), commit: None, repository: None }
+    /// What declarations of that file are told of their registration.
+    fn stamp(&self, file: &str) -> Stamp {
+        let source = serde_json::json!({"repository": null, "path": file, "commit": null});
+        Stamp { declared_at: self.at, registered_at: self.at, by: "explain".to_owned(), source: Json::from(source) }
     }
 
     fn audit(&self) -> AuditContext {
@@ -136,7 +138,7 @@ impl Explainer<'_> {
         match item {
             Item::Object(object) => objects::explain(&object, self.options, &self.owners, lines),
             Item::Audit(entry) => payload::audit(entry, &self.audit, lines),
-            Item::Ped(document) => payload::ped(&document, &self.options.stamp(), lines),
+            Item::Ped(document) => payload::ped(&document, &self.options.stamp(lines.file()), lines),
             Item::Skip(reason) => lines.skip(reason),
             Item::Reject(reason) => lines.reject(reason),
         }

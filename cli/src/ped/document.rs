@@ -49,12 +49,12 @@ pub struct PedDocument {
 pub struct Stamp {
     /// From when on the declaration holds.
     pub declared_at: Timestamp,
+    /// When it is registered.
+    pub registered_at: Timestamp,
     /// Who declared it.
     pub by: String,
-    /// The commit, where there is one.
-    pub commit: Option<String>,
-    /// The repository, where there is one.
-    pub repository: Option<String>,
+    /// Where the file is: repository, path, commit.
+    pub source: Json,
 }
 
 impl PedDocument {
@@ -75,9 +75,6 @@ impl PedDocument {
     /// who declared it and where the file lies do not matter to that.
     pub fn declaration(&self, stamp: &Stamp) -> LimitDeclaration {
         let json = |json: &Option<Json>| json.as_ref().map(|json| json.as_str().to_owned());
-        let source = serde_json::json!({
-            "repository": stamp.repository, "path": self.file, "commit": stamp.commit,
-        });
         LimitDeclaration {
             declaration_id: self.id(stamp.declared_at),
             timestamp: stamp.declared_at,
@@ -92,13 +89,13 @@ impl PedDocument {
             environment: json(&self.environment),
             volumes: json(&self.volumes),
             updated_by: stamp.by.clone(),
-            created_at: stamp.declared_at,
-            updated_at: stamp.declared_at,
+            created_at: stamp.registered_at,
+            updated_at: stamp.registered_at,
             change_reason: self.change_reason.clone(),
             api_id: self.api.clone(),
             team_id: self.team.clone(),
             user_id: self.user.clone(),
-            source: Some(Json::from(source)),
+            source: Some(stamp.source.clone()),
             status: DeclarationStatus::Applied,
         }
     }

@@ -93,17 +93,3 @@ pub(super) const OWN_KEYS: &[(&str, &[&str])] = &[
     ),
     ("spec.resources", &["limits", "requests"]),
 ];
-
-/// Least likeness at which a known word is offered for an unknown one (Jaro-Winkler, 0 to 1).
-const MIN_LIKENESS: f64 = 0.7;
-
-/// The known word most like an unknown one, where one is like it at all.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&lower, &known.to_lowercase()), known))
-        .filter(|(likeness, _)| *likeness >= MIN_LIKENESS)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
-}

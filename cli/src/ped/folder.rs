@@ -17,16 +17,27 @@ const ENDINGS: &[&str] = &["yaml", "yml", "json"];
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PedFiles {
     /// Declarations, in the order of files and documents; no workload twice.
-    pub documents: Vec<PedDocument>,
+    pub documents: Vec<FoundPed>,
     /// What was refused; the rest is not affected.
-    pub rejected: Vec<RejectedPed>,
+    pub rejected: Vec<Rejected>,
+}
+
+/// A declaration and the file it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPed {
+    /// The file.
+    pub file: PathBuf,
+    /// The declaration.
+    pub document: PedDocument,
 }
 
 /// A file, or a document of one, that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct RejectedPed {
+pub struct Rejected {
     /// The file.
     pub file: String,
+    /// The line of the first thing that is wrong, from 1, where it is one line.
+    pub line: Option<usize>,
     /// Why, with file, line and field.
     pub reason: String,
 }
@@ -48,10 +59,11 @@ pub fn read_paths(paths: &[PathBuf], mapping: Option<&Mapping>) -> PedFiles {
 }
 
 /// Collects the files under a path.
-fn walk(path: &Path, depth: usize, files: &mut Vec<PathBuf>, rejected: &mut Vec<RejectedPed>) {
+fn walk(path: &Path, depth: usize, files: &mut Vec<PathBuf>, rejected: &mut Vec<Rejected>) {
     let mut reject = |path: &Path, reason: String| {
-        rejected
-            .push(RejectedPed { file: path.display().to_string(), reason: format!("{}: {reason}", path.display()) });
+        let file = path.display().to_string();
+        let reason = format!("{file}: {reason}");
+        rejected.push(Rejected { file, line: None, reason });
     };
     let entries = match std::fs::metadata(path) {
         Ok(about) if !about.is_dir() => {
@@ -90,40 +102,46 @@ fn read_file(path: &Path, mapping: Option<&Mapping>, read: &mut PedFiles) {
         Ok(text) => {
             for document in read_with(&text, &file, mapping) {
                 match document {
-                    Ok(document) => read.documents.push(document),
-                    Err(error) => read.rejected.push(RejectedPed { file: file.clone(), reason: error.to_string() }),
+                    Ok(document) => read.documents.push(FoundPed { file: path.to_owned(), document }),
+                    Err(error) => {
+                        let line = error.problems.first().map(|problem| problem.line);
+                        read.rejected.push(Rejected { file: file.clone(), line, reason: error.to_string() });
+                    }
                 }
             }
         }
         Err(error) => {
             let reason = format!("{file}: cannot be read: {error}");
-            read.rejected.push(RejectedPed { file, reason });
+            read.rejected.push(Rejected { file, line: None, reason });
         }
     }
 }
 
-/// A file's text, no more than the bound and a byte of it.
-fn text_of(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_string(&mut text)?;
-    Ok(text)
+/// A file's text; of one over the bound no more than shows that it is.
+pub(super) fn text_of(path: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8"))
 }
 
 /// Moves documents that declare one workload more than once to the rejected ones.
 fn reject_twice_declared(read: &mut PedFiles) {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for document in &read.documents {
-        places.entry(document.workload()).or_default().push(document.place());
+    for found in &read.documents {
+        places.entry(found.document.workload()).or_default().push(found.document.place());
     }
     places.retain(|_, places| places.len() > 1);
     let (kept, refused) = std::mem::take(&mut read.documents)
         .into_iter()
-        .partition::<Vec<_>, _>(|document| !places.contains_key(&document.workload()));
+        .partition::<Vec<_>, _>(|found| !places.contains_key(&found.document.workload()));
     read.documents = kept;
-    for document in refused {
+    for FoundPed { document, .. } in refused {
         let workload = document.workload();
         let all = places.get(&workload).map(|places| places.join(" and ")).unwrap_or_default();
         let reason = format!("{}: {workload} is declared more than once: in {all}", document.place());
-        read.rejected.push(RejectedPed { file: document.file, reason });
+        read.rejected.push(Rejected { file: document.file, line: Some(document.line), reason });
     }
 }

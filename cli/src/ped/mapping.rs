@@ -1,9 +1,12 @@
 //! Where a team's own files hold what podledger needs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::field::{Field, nearest};
+use super::field::Field;
+use super::folder::text_of;
 use super::{LIMITS, MAX_FILE_BYTES, PedError, Problem};
+use crate::nearest;
 use crate::yaml::{self, Node, Value};
 
 /// From field to path: YAML with podledger's field names as keys and dotted paths as values; a
@@ -29,9 +32,19 @@ impl Mapping {
     /// Reads a mapping file.
     ///
     /// # Errors
+    /// It cannot be read, or [`Mapping::parse`] refuses it.
+    pub fn read(path: &Path) -> Result<Self, PedError> {
+        let file = path.display().to_string();
+        let text = text_of(path).map_err(|error| PedError::one(&file, 1, 1, format!("cannot be read: {error}")))?;
+        Self::parse(&text, &file)
+    }
+
+    /// Reads the text of a mapping file.
+    ///
+    /// # Errors
     /// It is not a map from known field names to paths, or leaves out a field that every
     /// declaration needs.
-    pub fn read(text: &str, file: &str) -> Result<Self, PedError> {
+    pub fn parse(text: &str, file: &str) -> Result<Self, PedError> {
         if text.len() > MAX_FILE_BYTES {
             let reason = format!("{} bytes are more than the {MAX_FILE_BYTES} a file may have", text.len());
             return Err(PedError::one(file, 1, 1, reason));
@@ -102,7 +115,7 @@ fn is_path(text: &str) -> bool {
 /// The sentence about a word that is not known, with the nearest one that is.
 pub(super) fn unknown<'a>(word: &str, what: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let word: String = word.chars().take(MAX_QUOTED_CHARS).collect();
-    match nearest(&word, known.clone()) {
+    match nearest::word(&word, known.clone()) {
         Some(nearest) => format!("{word:?} is not {what}, did you mean {nearest:?}?"),
         None => format!("{word:?} is not {what}: expected one of {}", known.collect::<Vec<_>>().join(", ")),
     }

@@ -14,7 +14,7 @@ mod quantity;
 mod tests;
 
 pub use document::{PedDocument, Stamp};
-pub use folder::{PedFiles, RejectedPed, read_paths};
+pub use folder::{FoundPed, PedFiles, Rejected, read_paths};
 pub use mapping::Mapping;
 
 pub(crate) use document::read_node;

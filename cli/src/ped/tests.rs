@@ -24,9 +24,11 @@ spec:
 fn stamp() -> Stamp {
     Stamp {
         declared_at: Timestamp::parse("2026-10-01T09:00:00Z").unwrap(),
+        registered_at: Timestamp::parse("2026-10-01T09:05:00Z").unwrap(),
         by: "alice@example.com".to_owned(),
-        commit: Some("4f0c".to_owned()),
-        repository: Some("acme/ped".to_owned()),
+        source: schemas::Json::from(
+            serde_json::json!({"repository": "acme/ped", "path": "ped.yaml", "commit": "4f0c"}),
+        ),
     }
 }
 
@@ -56,6 +58,7 @@ fn a_whole_document_becomes_a_declaration() {
     assert_eq!(declaration.volumes.as_deref(), Some(r#"[{"name":"tmp","emptyDir":{}}]"#));
     assert_eq!(declaration.user_id.as_deref(), Some("alice@example.com"));
     assert_eq!(declaration.initial_max_replicas, None);
+    assert_eq!(declaration.created_at.to_string(), "2026-10-01T09:05:00Z");
     let source: serde_json::Value = serde_json::from_str(declaration.source.unwrap().as_str()).unwrap();
     assert_eq!(source, serde_json::json!({"repository": "acme/ped", "path": "ped.yaml", "commit": "4f0c"}));
 }
@@ -197,7 +200,7 @@ fn a_bomb_is_an_error() {
 #[test]
 fn a_team_keeps_its_own_shape_with_a_mapping() {
     let mapping = "namespace: app.kubernetes.namespace\ndeployment: app.names.0\nmaxReplicas: scaling.max\nresources.limits: app.limits\nteam: owner\n";
-    let mapping = Mapping::read(mapping, "mapping.yaml").unwrap();
+    let mapping = Mapping::parse(mapping, "mapping.yaml").unwrap();
     let theirs = "owner: payments\napp: {kubernetes: {namespace: pay}, names: [orders], limits: {cpu: 1}, other: 1}\nscaling: {max: 6}\n";
     let document = read_with(theirs, "t.yaml", Some(&mapping)).remove(0).unwrap();
     assert_eq!(
@@ -212,7 +215,7 @@ fn a_team_keeps_its_own_shape_with_a_mapping() {
 
 #[test]
 fn a_mapping_is_checked_itself() {
-    let error = |text: &str| Mapping::read(text, "m.yaml").unwrap_err().to_string();
+    let error = |text: &str| Mapping::parse(text, "m.yaml").unwrap_err().to_string();
     let all = error("namespace: a\nmaxReplica: b\ndeployment: 7\n");
     assert!(
         all.contains("m.yaml:2:1: \"maxReplica\" is not podledger's field, did you mean \"maxReplicas\"?"),
@@ -240,7 +243,7 @@ fn folders_are_walked_and_what_is_wrong_is_listed() {
     write("one.yaml", GOOD.as_bytes());
     write("two.yaml", format!("{}---\n{GOOD}", GOOD.replace("prod-uk", "prod-de")).as_bytes());
     let read = read_paths(&[folder.path().to_owned(), folder.path().join("missing")], None);
-    let good: Vec<String> = read.documents.iter().map(PedDocument::workload).collect();
+    let good: Vec<String> = read.documents.iter().map(|found| found.document.workload()).collect();
     assert_eq!(good, ["payments/good on prod-uk", "payments/orders-api on prod-de"]);
     let reasons: Vec<&str> = read.rejected.iter().map(|rejected| rejected.reason.as_str()).collect();
     assert_eq!(reasons.len(), 5, "{reasons:?}");
