@@ -13,6 +13,7 @@ pub mod output;
 pub mod ped;
 pub mod registration;
 pub mod up;
+mod yaml;
 
 use std::io::Write;
 

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn an_actor_is_known_by_its_name() {
-        let context = AuditContext::new(schemas::ClusterName::from("c")).with_pipeline("system:serviceaccount:ci:deployer");
+        let context =
+            AuditContext::new(schemas::ClusterName::from("c")).with_pipeline("system:serviceaccount:ci:deployer");
         let table = [
             ("system:serviceaccount:kube-system:horizontal-pod-autoscaler", ActorKind::Autoscaler),
             ("system:serviceaccount:kube-system:deployment-controller", ActorKind::Controller),

@@ -150,7 +150,7 @@ impl<'a> Object<'a> {
     /// The operations of a JSON patch where the log holds them in a member of an object, since an
     /// `AuditLog`'s request is an object and a JSON patch is a list.
     fn wrapped_operations(&self) -> Option<&'a RawValue> {
-        if self.spec != Nullable::Absent || self.metadata.is_some() {
+        if self.spec != Nullable::Absent || self.metadata.is_some() || self.kind.is_some() {
             return None;
         }
         [self.value, self.patch, self.items].into_iter().flatten().find(|list| list.get().starts_with('['))
@@ -282,10 +282,9 @@ pub(super) fn number(raw: &RawValue, field: ReplicaField, place: &str) -> Result
         #[allow(clippy::cast_possible_truncation)]
         (float.fract() == 0.0 && float.abs() <= MAX_REPLICAS as f64).then_some(float as i64)
     });
-    whole.filter(|number| (0..=MAX_REPLICAS).contains(number)).ok_or_else(|| Reject::Number {
-        place: format!("{place}.spec.{}", key(field)),
-        found: shown(text),
-    })
+    whole
+        .filter(|number| (0..=MAX_REPLICAS).contains(number))
+        .ok_or_else(|| Reject::Number { place: format!("{place}.spec.{}", key(field)), found: shown(text) })
 }
 
 /// Whether the value of a dry-run option asks for one: `"All"`, `["All"]`, `true`.

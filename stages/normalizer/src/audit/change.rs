@@ -164,7 +164,11 @@ impl Told<'_, '_> {
                 _ => differences.push(Difference { field, old, new }),
             }
         }
-        if differences.is_empty() { Err(unchanged.unwrap_or_else(|| self.nothing_set()).into()) } else { Ok(differences) }
+        if differences.is_empty() {
+            Err(unchanged.unwrap_or_else(|| self.nothing_set()).into())
+        } else {
+            Ok(differences)
+        }
     }
 
     /// Whether the request sets a number, and to what where it shows that.

@@ -57,19 +57,19 @@ pub(super) fn call<'a>(entry: &'a Entry<'a>) -> Result<Call<'a>, Outcome> {
 
 /// A method taken apart: `io.k8s.GROUP.VERSION.RESOURCE[.SUBRESOURCE].VERB`.
 #[derive(Debug, PartialEq, Eq)]
-struct Method<'a> {
-    group: &'a str,
-    resource: &'a str,
+pub(super) struct Method<'a> {
+    pub(super) group: &'a str,
+    pub(super) resource: &'a str,
     subresource: &'a str,
     verb: &'a str,
 }
 
 impl<'a> Method<'a> {
-    fn parse(method: &'a str) -> Result<Self, Outcome> {
+    /// Takes a method apart.
+    pub(super) fn parse(method: &'a str) -> Result<Self, Outcome> {
         let broken = || Reject::Method { method: shown(method) };
-        let call = method
-            .strip_prefix(KUBERNETES_METHODS)
-            .ok_or_else(|| Skip::OtherService { method: shown(method) })?;
+        let call =
+            method.strip_prefix(KUBERNETES_METHODS).ok_or_else(|| Skip::OtherService { method: shown(method) })?;
         // The group may have dots of its own; the version is the first part that looks like one.
         let mut start = 0;
         let mut version = None;
@@ -128,7 +128,15 @@ mod tests {
         for method in ["google.container.v1.ClusterManager.CreateCluster", "v2.deploymentmanager.deployments.insert"] {
             assert!(matches!(Method::parse(method), Err(Outcome::Skip(Skip::OtherService { .. }))), "{method}");
         }
-        for method in ["io.k8s.", "io.k8s.apps", "io.k8s.apps.v1", "io.k8s.apps.v1.", "io.k8s.apps.v1.deployments", "io.k8s.v1.a.b", "io.k8s.apps.v1..patch"] {
+        for method in [
+            "io.k8s.",
+            "io.k8s.apps",
+            "io.k8s.apps.v1",
+            "io.k8s.apps.v1.",
+            "io.k8s.apps.v1.deployments",
+            "io.k8s.v1.a.b",
+            "io.k8s.apps.v1..patch",
+        ] {
             assert!(matches!(Method::parse(method), Err(Outcome::Reject(Reject::Method { .. }))), "{method}");
         }
     }
@@ -138,7 +146,10 @@ mod tests {
         let at = |name| place(name, "deployments");
         assert_eq!(at("apps/v1/namespaces/shop/deployments/web/scale"), (Some("shop"), Some("web")));
         assert_eq!(at("apps/v1/namespaces/shop/deployments"), (Some("shop"), None));
-        assert_eq!(at("apps/v1/namespaces/namespaces/deployments/deployments"), (Some("namespaces"), Some("deployments")));
+        assert_eq!(
+            at("apps/v1/namespaces/namespaces/deployments/deployments"),
+            (Some("namespaces"), Some("deployments"))
+        );
         assert_eq!(at("apps/v1/deployments"), (None, None));
         assert_eq!(at(""), (None, None));
     }

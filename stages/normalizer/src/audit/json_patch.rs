@@ -52,7 +52,9 @@ pub(super) fn setting(operations: &[Operation<'_>], field: ReplicaField) -> Resu
                 }
             }
             "add" | "replace" | "remove" | "copy" | "test" => {}
-            other => return Err(Reject::malformed("request", format!("{:?} is not a JSON patch operation", shown(other)))),
+            other => {
+                return Err(Reject::malformed("request", format!("{:?} is not a JSON patch operation", shown(other))));
+            }
         }
     }
     Ok(setting)

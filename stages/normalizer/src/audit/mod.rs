@@ -21,10 +21,11 @@ mod json_patch;
 mod list;
 mod native;
 mod outcome;
+mod relevance;
 mod target;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use context::{AuditContext, LastKnown, NumberKey};
 pub use handler::AuditHandler;
@@ -53,7 +54,10 @@ pub fn decode(entry: &[u8], context: &AuditContext) -> Result<Vec<ReplicaChange>
     if entry.len() > MAX_ENTRY_BYTES {
         return Err(Reject::TooLarge { bytes: entry.len() }.into());
     }
-    let parsed = Entry::parse(entry)?;
+    let parsed = match Entry::parse(entry) {
+        Ok(parsed) => parsed,
+        Err(reject) => return Err(relevance::why_irrelevant(entry).map_or(Outcome::Reject(reject), Outcome::Skip)),
+    };
     let call = if parsed.is_cloud() { cloud::call(&parsed)? } else { native::call(&parsed)? };
     change::changes(&call, entry, context)
 }

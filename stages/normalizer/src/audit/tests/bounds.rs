@@ -20,10 +20,14 @@ fn deep_nesting_and_endless_numbers_are_refused_or_ignored() {
     let entry = super::cloud::scale_entry().to_string();
     for padding in [&deep, &digits] {
         // Where nobody looks it does not matter.
-        let elsewhere = entry.replacen("{\"authenticationInfo\"", &format!("{{\"extra\":{padding},\"authenticationInfo\""), 1);
+        let elsewhere =
+            entry.replacen("{\"authenticationInfo\"", &format!("{{\"extra\":{padding},\"authenticationInfo\""), 1);
         let elsewhere = elsewhere.replacen("\"insertId\"", &format!("\"other\":{padding},\"insertId\""), 1);
         let outcome = decode(elsewhere.as_bytes(), &context());
-        assert!(lines(&outcome)[0].starts_with("replicas ?→6") || lines(&outcome)[0].starts_with("reject: "), "{outcome:?}");
+        assert!(
+            lines(&outcome)[0].starts_with("replicas ?→6") || lines(&outcome)[0].starts_with("reject: "),
+            "{outcome:?}"
+        );
         // In the number's own place it is no number.
         let in_place = entry.replace("\"replicas\":6", &format!("\"replicas\":{padding}"));
         assert_ne!(in_place, entry);
@@ -44,6 +48,17 @@ fn what_is_neither_form_is_refused_by_name() {
     }
     let alpha = json!({"kind": "Event", "apiVersion": "audit.k8s.io/v1alpha1", "verb": "create"});
     assert!(lines(&decoded(&alpha))[0].contains("audit.k8s.io/v1alpha1 is not read"));
+}
+
+#[test]
+fn an_odd_field_matters_only_where_the_resource_is_followed() {
+    let mut entry = super::cloud::scale_entry();
+    entry["protoPayload"]["requestMetadata"] = json!("...");
+    assert!(lines(&decoded(&entry))[0].starts_with("reject: audit entry: protoPayload.requestMetadata: invalid type"));
+    entry["protoPayload"]["methodName"] = json!("v1.compute.instances.insert");
+    assert!(lines(&decoded(&entry))[0].starts_with("skip: method v1.compute.instances.insert"));
+    let pods = json!({"kind": "Event", "apiVersion": "audit.k8s.io/v1", "verb": 7, "objectRef": {"resource": "pods"}});
+    assert!(lines(&decoded(&pods))[0].starts_with("skip: pods are not"));
 }
 
 #[test]

@@ -94,9 +94,15 @@ fn an_entry_without_cluster_is_of_the_default_one_and_a_bad_name_is_refused() {
 #[test]
 fn what_was_not_done_is_no_change() {
     let table = [
-        (with("/protoPayload/status", json!({"code": 10, "message": "aborted"})), "skip: the call failed with status code 10"),
         (
-            with("/protoPayload/response", json!({"@type": "core.k8s.io/v1.Status", "status": "Failure", "reason": "Conflict"})),
+            with("/protoPayload/status", json!({"code": 10, "message": "aborted"})),
+            "skip: the call failed with status code 10",
+        ),
+        (
+            with(
+                "/protoPayload/response",
+                json!({"@type": "core.k8s.io/v1.Status", "status": "Failure", "reason": "Conflict"}),
+            ),
             "skip: the call failed: its response is a Status with Conflict",
         ),
         (with("/labels", json!({"command.gke.io/dryRun": "All"})), "skip: the call was a dry run"),
@@ -199,8 +205,10 @@ fn a_known_value_tells_old_from_new_and_a_patch_of_the_image_from_a_change() {
 
     let mut image = scale_entry();
     image["protoPayload"]["methodName"] = json!("io.k8s.apps.v1.deployments.patch");
-    image["protoPayload"]["request"] = json!({"@type": "k8s.io/Patch", "spec": {"template": {"spec": {"containers": [{"name": "a", "image": "b"}]}}}});
-    image["protoPayload"]["response"] = json!({"@type": "apps.k8s.io/v1.Deployment", "kind": "Deployment", "spec": {"replicas": 6}});
+    image["protoPayload"]["request"] =
+        json!({"@type": "k8s.io/Patch", "spec": {"template": {"spec": {"containers": [{"name": "a", "image": "b"}]}}}});
+    image["protoPayload"]["response"] =
+        json!({"@type": "apps.k8s.io/v1.Deployment", "kind": "Deployment", "spec": {"replicas": 6}});
     let image = image.to_string();
     let untouched = "skip: the patch request does not set spec.replicas";
     assert_eq!(lines(&decode(image.as_bytes(), &context())), [untouched]);
@@ -267,7 +275,8 @@ fn a_field_of_another_type_is_named_in_the_reject() {
     assert!(reject.to_string().starts_with("audit entry: protoPayload.resourceName: invalid type"), "{reject}");
     let bad = decoded(&with("/protoPayload/response/spec/replicas", json!("six")));
     let Err(Outcome::Reject(reject)) = bad else { panic!("{bad:?}") };
-    let expected = r#"audit entry: protoPayload.response.spec.replicas is "six", expected a whole number from 0 to 2147483647"#;
+    let expected =
+        r#"audit entry: protoPayload.response.spec.replicas is "six", expected a whole number from 0 to 2147483647"#;
     assert_eq!(reject.to_string(), expected);
 }
 

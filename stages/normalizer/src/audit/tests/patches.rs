@@ -51,8 +51,14 @@ fn object_patches_of_every_form_are_read() {
         (json!({"spec": {"$retainKeys": ["replicas"], "replicas": 4}}), "replicas ?→4"),
         (json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}), UNTOUCHED),
         // server-side apply: a whole object, which need not hold the number
-        (json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "orders-api"}, "spec": {"replicas": 4}}), "replicas ?→4"),
-        (json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "orders-api"}, "spec": {"template": {}}}), UNTOUCHED),
+        (
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "orders-api"}, "spec": {"replicas": 4}}),
+            "replicas ?→4",
+        ),
+        (
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "orders-api"}, "spec": {"template": {}}}),
+            UNTOUCHED,
+        ),
     ];
     for (request, expected) in table {
         assert_eq!(lines(&decoded(&patch(request.clone(), None))), [expected], "{request}");
@@ -84,7 +90,10 @@ fn json_patches_are_read_operation_by_operation() {
         ),
         (json!([{"op": "replace", "path": "/spec", "value": {"replicas": 4, "template": {}}}]), "replicas ?→4"),
         (json!([{"op": "add", "path": "/spec", "value": {"template": {}}}]), "replicas ?→1"),
-        (json!([{"op": "replace", "path": "", "value": {"kind": "Deployment", "spec": {"replicas": 4}}}]), "replicas ?→4"),
+        (
+            json!([{"op": "replace", "path": "", "value": {"kind": "Deployment", "spec": {"replicas": 4}}}]),
+            "replicas ?→4",
+        ),
         (json!([{"op": "remove", "path": "/spec"}]), "replicas ?→1"),
         (json!([{"op": "copy", "from": "/metadata/generation", "path": "/spec/replicas"}]), "replicas ?→?"),
         (json!([{"op": "move", "from": "/spec/replicas", "path": "/metadata/annotations/x"}]), "replicas ?→1"),
@@ -140,8 +149,7 @@ fn an_autoscaler_of_something_else_concerns_no_deployment() {
     entry["protoPayload"]["resourceName"] = json!("autoscaling/v2/namespaces/payments/horizontalpodautoscalers/orders");
     assert_eq!(lines(&decoded(&entry)), ["min_replicas ?→1", "max_replicas ?→9"]);
     assert_eq!(decoded(&entry).unwrap()[0].deployment_name, None);
-    entry["protoPayload"]["response"] =
-        json!({"kind": "HorizontalPodAutoscaler", "spec": {"maxReplicas": 9, "scaleTargetRef": {"kind": "StatefulSet", "name": "db"}}});
+    entry["protoPayload"]["response"] = json!({"kind": "HorizontalPodAutoscaler", "spec": {"maxReplicas": 9, "scaleTargetRef": {"kind": "StatefulSet", "name": "db"}}});
     assert_eq!(decoded(&entry).unwrap()[0].deployment_name, None);
 }
 

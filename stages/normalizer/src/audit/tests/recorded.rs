@@ -85,10 +85,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("hpa-v2-deletecollection", &["HorizontalPodAutoscaler shop/ (?) person max_replicas ?→?"]),
     ("hpa-v2-patch-json-max", &["HorizontalPodAutoscaler shop/web (web) person max_replicas ?→15"]),
     ("hpa-v2-patch-merge-max", &["HorizontalPodAutoscaler shop/web (web) person max_replicas ?→20"]),
-    (
-        "hpa-v2-patch-strategic-behavior",
-        &["skip: the patch request does not set spec.minReplicas or spec.maxReplicas"],
-    ),
+    ("hpa-v2-patch-strategic-behavior", &["skip: the patch request does not set spec.minReplicas or spec.maxReplicas"]),
     ("kubectl-apply-client-side-create", &["Deployment shop/classic person replicas ?→1"]),
     ("kubectl-apply-client-side-update", &["Deployment shop/classic person replicas ?→2"]),
     ("kubectl-apply-server-side", &["Deployment shop/modern person replicas ?→1"]),
