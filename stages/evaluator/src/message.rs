@@ -123,7 +123,9 @@ fn broken(telling: &Telling<'_>) -> String {
             let Range { min, max } = telling.range;
             append(&mut sentence, format_args!("{adverb} {what}, outside the platform's range of {min} to {max}"));
         }
-        Rule::Undeclared => append(&mut sentence, format_args!("{adverb} runs {} without a declaration", pods(observed))),
+        Rule::Undeclared => {
+            append(&mut sentence, format_args!("{adverb} runs {} without a declaration", pods(observed)))
+        }
         Rule::EvaluationIncomplete => {
             let gaps: Vec<String> = telling.gaps.iter().map(|gap| plain(gap)).collect();
             append(&mut sentence, format_args!("{adverb} could not be judged completely: {}", gaps.join("; ")));

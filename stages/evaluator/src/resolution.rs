@@ -14,35 +14,21 @@ pub(crate) enum Resolution {
     /// The policy no longer judges the rule for it.
     RuleSwitchedOff,
     /// The limit rose.
-    LimitRaised {
-        from: i64,
-        to: i64,
-    },
+    LimitRaised { from: i64, to: i64 },
     /// The limit came back into the platform's range.
-    LimitCorrected {
-        to: i64,
-    },
+    LimitCorrected { to: i64 },
     /// There is no limit any more.
     DeclarationRetired,
     /// It is declared now.
     Declared,
     /// Fewer pods, or fewer asked for.
-    ScaledDown {
-        from: i64,
-        to: i64,
-    },
+    ScaledDown { from: i64, to: i64 },
     /// More pods.
-    ScaledUp {
-        from: i64,
-        to: i64,
-    },
+    ScaledUp { from: i64, to: i64 },
     /// Explicitly scaled to nothing.
     Paused,
     /// The autoscaler's ceiling fell.
-    CeilingLowered {
-        from: i64,
-        to: i64,
-    },
+    CeilingLowered { from: i64, to: i64 },
     /// The autoscaler is gone.
     AutoscalerRemoved,
     /// A rollout began whose surge covers the pods.

@@ -19,13 +19,8 @@ use crate::surge::{Surge, allowance};
 use crate::workload::Workload;
 
 /// Every rule that is judged for a workload.
-pub(crate) const RULES: [RuleDefinition; 5] = [
-    over_limit::RULE,
-    desired_over_limit::RULE,
-    ceiling_over_limit::RULE,
-    out_of_range::RULE,
-    undeclared::RULE,
-];
+pub(crate) const RULES: [RuleDefinition; 5] =
+    [over_limit::RULE, desired_over_limit::RULE, ceiling_over_limit::RULE, out_of_range::RULE, undeclared::RULE];
 
 /// One rule.
 pub(crate) struct RuleDefinition {
@@ -123,12 +118,7 @@ impl Case<'_> {
 
     /// A finding that cannot get worse.
     fn steady(&self, observed: i64, bound: Option<i64>) -> Verdict {
-        Verdict::Broken(Finding {
-            numbers: self.numbers(Some(observed)),
-            bound,
-            measure: 0,
-            surge_note: None,
-        })
+        Verdict::Broken(Finding { numbers: self.numbers(Some(observed)), bound, measure: 0, surge_note: None })
     }
 
     /// Whether the workload is too young to be judged for too few pods. One whose age is not known

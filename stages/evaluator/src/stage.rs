@@ -154,7 +154,7 @@ impl Evaluator {
 
     /// Judges, remembers, publishes, and remembers that it is published. After a crash anywhere the
     /// next call publishes the same transitions under the same ids.
-    async fn judge_and_publish(&self, snapshot: Arc<Snapshot>) -> Result<Outcome, HandleError> {
+    pub(crate) async fn judge_and_publish(&self, snapshot: Arc<Snapshot>) -> Result<Outcome, HandleError> {
         let key = keys::evaluator_state(&snapshot.cluster);
         for _ in 0..MAX_RACES {
             let (generation, state) = self.load(&snapshot.cluster).await?;
@@ -199,7 +199,8 @@ impl Evaluator {
     /// The state of a cluster; the default where there is none yet.
     async fn load(&self, cluster: &ClusterName) -> Result<(Option<Generation>, State), HandleError> {
         let key = keys::evaluator_state(cluster);
-        let Some((generation, bytes)) = self.objects.read_bytes(&key, self.max_state_bytes).await.map_err(outage)? else {
+        let Some((generation, bytes)) = self.objects.read_bytes(&key, self.max_state_bytes).await.map_err(outage)?
+        else {
             return Ok((None, State::default()));
         };
         // Not poison: the message is fine, and the state mends once the right version runs.

@@ -50,7 +50,8 @@ pub(crate) fn allowance(rollout: &Rollout, desired: i64, observed_at: Timestamp)
 
 /// Reads `maxSurge` as written.
 fn written_surge(written: &str, desired: i64) -> Surge {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
+    let digits =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
     let pods = match written.strip_suffix('%') {
         Some(percent) => digits(percent).map(|percent| share(percent, desired)),
         None => digits(written),

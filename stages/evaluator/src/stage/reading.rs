@@ -162,8 +162,7 @@ impl Evaluator {
         let Some((_, bytes)) = self.objects.read_bytes(key, MAX_NOTE_BYTES).await? else {
             return Err(poison(anyhow::anyhow!("note {key} was listed and is not there")));
         };
-        serde_json::from_slice(&bytes)
-            .map_err(|error| poison(anyhow::Error::new(error).context(format!("note {key}"))))
+        serde_json::from_slice(&bytes).map_err(|error| poison(anyhow::Error::new(error).context(format!("note {key}"))))
     }
 
     /// The rows of a part, counted.
@@ -247,7 +246,8 @@ fn coverage(manifest: &Manifest) -> Coverage {
         }
     }
     // What could not be read as any kind may have been a Deployment or an autoscaler.
-    if let Some(unreadable) = manifest.kinds.get(Kind::Unreadable.name()).filter(|kind| kind.object_count > 0 || !kind.complete)
+    if let Some(unreadable) =
+        manifest.kinds.get(Kind::Unreadable.name()).filter(|kind| kind.object_count > 0 || !kind.complete)
     {
         coverage.absence = Absence::Unproven;
         coverage.autoscalers_unread();
