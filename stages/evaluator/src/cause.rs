@@ -69,17 +69,17 @@ impl Changes {
 
 /// A cause and what it rests on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CauseFound<'a> {
+pub(crate) struct CauseFound<'a> {
     /// The cause.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
     /// Row of the decision table.
-    pub row: u8,
+    pub(crate) row: u8,
     /// Who, where the evidence names somebody.
-    pub actor: Option<&'a str>,
+    pub(crate) actor: Option<&'a str>,
     /// When the cause came about, where the evidence says.
-    pub at: Option<Timestamp>,
+    pub(crate) at: Option<Timestamp>,
     /// The change that decided.
-    pub change: Option<&'a RecentChange>,
+    pub(crate) change: Option<&'a RecentChange>,
 }
 
 impl<'a> CauseFound<'a> {

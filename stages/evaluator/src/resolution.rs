@@ -63,11 +63,12 @@ pub(crate) fn resolution(rule: Rule, before: &Numbers, now: &Numbers) -> Resolut
             Some((from, to)) => Resolution::ScaledDown { from, to },
             None => Resolution::RuleHolds,
         }),
-        Rule::CeilingOverLimit => limit().unwrap_or_else(|| match (before.ceiling, now.ceiling) {
-            (Some(_), None) => Resolution::AutoscalerRemoved,
-            (Some(from), Some(to)) if to < from => Resolution::CeilingLowered { from, to },
-            _ => Resolution::RuleHolds,
-        }),
+        Rule::CeilingOverLimit => match (limit(), before.ceiling, now.ceiling) {
+            (Some(resolution), ..) => resolution,
+            (None, Some(_), None) => Resolution::AutoscalerRemoved,
+            (None, Some(from), Some(to)) if to < from => Resolution::CeilingLowered { from, to },
+            (None, ..) => Resolution::RuleHolds,
+        },
         Rule::OutOfRange if before.observed != before.actual => match now.limit {
             Some(to) => Resolution::LimitCorrected { to },
             None => Resolution::DeclarationRetired,

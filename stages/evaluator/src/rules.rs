@@ -77,15 +77,15 @@ pub struct Numbers {
 
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The numbers.
-    pub numbers: Numbers,
+    pub(crate) numbers: Numbers,
     /// The number that was crossed: the limit, or an end of the platform's range.
-    pub bound: Option<i64>,
+    pub(crate) bound: Option<i64>,
     /// Grows as it gets worse: what was observed where too much is the trouble, constant otherwise.
-    pub measure: i64,
+    pub(crate) measure: i64,
     /// What is notable about the surge allowance.
-    pub surge_note: Option<String>,
+    pub(crate) surge_note: Option<String>,
 }
 
 impl Case<'_> {

@@ -17,11 +17,11 @@ const DEFAULT_PROGRESS_DEADLINE_SECONDS: i64 = 600;
 
 /// What a rollout may add at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Surge {
+pub(crate) struct Surge {
     /// Pods above desired.
-    pub pods: i64,
+    pub(crate) pods: i64,
     /// What a reader should know of how it was found.
-    pub note: Option<Cow<'static, str>>,
+    pub(crate) note: Option<Cow<'static, str>>,
 }
 
 /// The allowance of a rollout at `observed_at` for a wish of `desired` pods. None outside a
