@@ -5,8 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use evaluator::{Coverage, Policy, Snapshot, State, Workload, WorkloadParts, judge};
 use platform::ports::Limit;
+use podledger_evaluator::{Changes, Coverage, Policy, Snapshot, State, Workload, WorkloadParts, judge};
 use schemas::{GkeDeployments, HpaData, Row, RowReader, RowWriter, Timestamp};
 
 /// Workloads of one snapshot.
@@ -137,7 +137,7 @@ fn snapshot(minutes: i64, workloads: Vec<Workload>) -> Snapshot {
         snapshot_id: format!("snapshot-{minutes:06}").into(),
         observed_at: at(minutes),
         workloads,
-        changes: evaluator::Changes::default(),
+        changes: Changes::default(),
         coverage: Coverage::complete(),
     }
 }

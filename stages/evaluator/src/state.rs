@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_state_survives_being_written_and_read() {
-        let mut state = State::default();
-        state.newest = Some(Judged { observed_at: Timestamp::from_seconds(1), snapshot_id: "s1".into() });
+        let newest = Some(Judged { observed_at: Timestamp::from_seconds(1), snapshot_id: "s1".into() });
+        let state = State { newest, ..State::default() };
         let bytes = state.to_bytes().unwrap();
         assert_eq!(State::parse("k", &bytes).unwrap(), state);
         assert!(State::parse("k", b"{}").is_err());

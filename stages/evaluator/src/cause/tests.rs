@@ -184,10 +184,10 @@ fn rows_9_and_10_the_autoscaler() {
     let workload = Workload { autoscalers: vec![scaler.clone()], ..orders(6) };
     let by_autoscaler = scaled(ByAutoscaler);
     let raised = change(MaxReplicas, minute(-8), Some(4), Some(10), Person);
-    assert_eq!(found(Rule::OverLimit, &workload, &[by_autoscaler.clone()]), (Cause::Autoscaler, 10));
+    assert_eq!(found(Rule::OverLimit, &workload, std::slice::from_ref(&by_autoscaler)), (Cause::Autoscaler, 10));
     assert_eq!(found(Rule::OverLimit, &workload, &[]), (Cause::Autoscaler, 10), "from its status alone");
     assert_eq!(found(Rule::OverLimit, &workload, &[by_autoscaler.clone(), raised.clone()]), (Cause::CeilingRaised, 9));
-    assert_eq!(found(Rule::OverLimit, &workload, &[raised.clone()]), (Cause::CeilingRaised, 9));
+    assert_eq!(found(Rule::OverLimit, &workload, std::slice::from_ref(&raised)), (Cause::CeilingRaised, 9));
     let after = RecentChange { occurred_at: minute(-1), ..raised.clone() };
     assert_eq!(found(Rule::OverLimit, &workload, &[by_autoscaler.clone(), after]), (Cause::Autoscaler, 10));
     let was_over = RecentChange { old_value: Some(9), ..raised };
