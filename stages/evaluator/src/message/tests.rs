@@ -118,6 +118,15 @@ fn an_incomplete_evaluation_says_why() {
 }
 
 #[test]
+fn of_many_gaps_the_first_are_named() {
+    let incomplete = Snapshot {
+        coverage: Coverage { gaps: (0..7).map(|gap| format!("gap {gap}")).collect(), ..Coverage::complete() },
+        ..snapshot(minute(5), vec![])
+    };
+    assert!(told(vec![incomplete])[0].ends_with(": gap 0; gap 1; gap 2; gap 3; and 3 more"));
+}
+
+#[test]
 fn names_from_outside_stay_on_one_line_and_short() {
     let hostile =
         Workload { team_id: Some("a\u{202e}b\nc".into()), ..workload("pay\nments", &"x".repeat(10_000), 6, Some(4)) };
