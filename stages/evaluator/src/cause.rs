@@ -69,17 +69,17 @@ impl Changes {
 
 /// A cause and what it rests on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CauseFound<'a> {
+pub(crate) struct CauseFound<'a> {
     /// The cause.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
     /// Row of the decision table.
-    pub row: u8,
+    pub(crate) row: u8,
     /// Who, where the evidence names somebody.
-    pub actor: Option<&'a str>,
+    pub(crate) actor: Option<&'a str>,
     /// When the cause came about, where the evidence says.
-    pub at: Option<Timestamp>,
+    pub(crate) at: Option<Timestamp>,
     /// The change that decided.
-    pub change: Option<&'a RecentChange>,
+    pub(crate) change: Option<&'a RecentChange>,
 }
 
 impl<'a> CauseFound<'a> {
@@ -188,9 +188,7 @@ fn of_ceiling<'a>(
         Some(change) => match change.actor_kind {
             ActorKind::Pipeline => CauseFound::by(Cause::DeployedOverLimit, 5, change),
             ActorKind::Person | ActorKind::ServiceAccount => CauseFound::by(Cause::CeilingRaised, 6, change),
-            ActorKind::Autoscaler | ActorKind::Controller | ActorKind::Unknown => {
-                CauseFound::plain(Cause::Unknown, 14)
-            }
+            ActorKind::Autoscaler | ActorKind::Controller | ActorKind::Unknown => CauseFound::plain(Cause::Unknown, 14),
         },
         None => CauseFound::plain(Cause::Unknown, 14),
     }
@@ -200,14 +198,15 @@ fn of_ceiling<'a>(
 fn of_wish<'a>(workload: &'a Workload, bound: i64, changes: &'a Changes) -> CauseFound<'a> {
     let newest = changes.newest(workload, ReplicaField::Replicas);
     match newest.filter(|change| sets(change, workload.desired)) {
-        Some(change) => match change.actor_kind {
-            ActorKind::Person | ActorKind::ServiceAccount => CauseFound::by(Cause::ScaledByHand, 7, change),
-            ActorKind::Pipeline => CauseFound::by(Cause::DeployedOverLimit, 8, change),
-            ActorKind::Autoscaler => {
-                raised(workload, bound, change.occurred_at, changes).unwrap_or(CauseFound::by(Cause::Autoscaler, 10, change))
+        Some(change) => {
+            match change.actor_kind {
+                ActorKind::Person | ActorKind::ServiceAccount => CauseFound::by(Cause::ScaledByHand, 7, change),
+                ActorKind::Pipeline => CauseFound::by(Cause::DeployedOverLimit, 8, change),
+                ActorKind::Autoscaler => raised(workload, bound, change.occurred_at, changes)
+                    .unwrap_or(CauseFound::by(Cause::Autoscaler, 10, change)),
+                ActorKind::Controller | ActorKind::Unknown => CauseFound::plain(Cause::Unknown, 14),
             }
-            ActorKind::Controller | ActorKind::Unknown => CauseFound::plain(Cause::Unknown, 14),
-        },
+        }
         None if newest.is_some() => CauseFound::plain(Cause::Unknown, 14),
         None => without_change(workload, bound, changes),
     }
@@ -217,13 +216,13 @@ fn of_wish<'a>(workload: &'a Workload, bound: i64, changes: &'a Changes) -> Caus
 fn without_change<'a>(workload: &'a Workload, bound: i64, changes: &'a Changes) -> CauseFound<'a> {
     let scaled = workload.autoscalers.iter().find_map(|autoscaler| asks_for(autoscaler, workload.desired));
     if let Some(scaled_at) = scaled {
-        return raised(workload, bound, scaled_at, changes).unwrap_or(CauseFound {
-            at: Some(scaled_at),
-            ..CauseFound::plain(Cause::Autoscaler, 10)
-        });
+        return raised(workload, bound, scaled_at, changes)
+            .unwrap_or(CauseFound { at: Some(scaled_at), ..CauseFound::plain(Cause::Autoscaler, 10) });
     }
-    let held_at_creation =
-        workload.created_at.zip(workload.limit.as_ref()).is_some_and(|(created_at, limit)| limit.declared_at <= created_at);
+    let held_at_creation = workload
+        .created_at
+        .zip(workload.limit.as_ref())
+        .is_some_and(|(created_at, limit)| limit.declared_at <= created_at);
     if workload.generation == Some(1) && held_at_creation {
         CauseFound { at: workload.created_at, ..CauseFound::plain(Cause::DeployedOverLimit, 11) }
     } else {
@@ -241,13 +240,17 @@ fn asks_for(autoscaler: &Autoscaler, desired: i64) -> Option<Timestamp> {
 }
 
 /// Row 9: somebody raised the ceiling above the bound before the autoscaler scaled.
-fn raised<'a>(workload: &'a Workload, bound: i64, scaled_at: Timestamp, changes: &'a Changes) -> Option<CauseFound<'a>> {
+fn raised<'a>(
+    workload: &'a Workload,
+    bound: i64,
+    scaled_at: Timestamp,
+    changes: &'a Changes,
+) -> Option<CauseFound<'a>> {
     let ceiling = workload.ceiling().filter(|ceiling| *ceiling > bound)?;
     let change = effective_ceiling(workload, ceiling, changes)?;
     let by_somebody = matches!(change.actor_kind, ActorKind::Person | ActorKind::ServiceAccount);
     let crossed = change.old_value.is_some_and(|before| before <= bound);
-    (by_somebody && crossed && change.occurred_at <= scaled_at)
-        .then(|| CauseFound::by(Cause::CeilingRaised, 9, change))
+    (by_somebody && crossed && change.occurred_at <= scaled_at).then(|| CauseFound::by(Cause::CeilingRaised, 9, change))
 }
 
 /// Rows 12 and 13: there are too few pods, because few are wished for.

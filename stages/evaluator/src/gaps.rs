@@ -41,12 +41,7 @@ pub struct Coverage {
 impl Coverage {
     /// Nothing is missing.
     pub const fn complete() -> Self {
-        Self {
-            absence: Absence::Proven,
-            autoscalers: Autoscalers::Known,
-            asked_for_all: true,
-            gaps: Vec::new(),
-        }
+        Self { absence: Absence::Proven, autoscalers: Autoscalers::Known, asked_for_all: true, gaps: Vec::new() }
     }
 
     /// Whether a workload that is not among the rows is gone.

@@ -39,7 +39,7 @@ pub struct Summary {
     pub workloads: u64,
     /// Workloads that break a rule now, by rule, also within its grace.
     pub broken: BTreeMap<Rule, u64>,
-    /// Open episodes afterwards, by rule.
+    /// Open episodes afterwards, by rule; every rule that is judged is there, also with none.
     pub open: BTreeMap<Rule, u64>,
     /// Transitions, by state.
     pub transitions: BTreeMap<AlertState, u64>,
@@ -93,6 +93,8 @@ pub fn judge(policy: &Policy, state: &State, snapshot: &Snapshot) -> Judgement {
         *summary.transitions.entry(violation.state).or_default() += 1;
     }
     next.pending = judging.pending;
+    let judged = RULES.iter().map(|known| known.rule).chain([Rule::EvaluationIncomplete]);
+    summary.open.extend(judged.map(|rule| (rule, 0)));
     for (rule, _, _) in next.open() {
         *summary.open.entry(rule).or_default() += 1;
     }

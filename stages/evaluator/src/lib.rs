@@ -27,15 +27,15 @@ mod testing;
 mod violation;
 mod workload;
 
-pub use cause::{CauseFound, Changes};
+pub use cause::Changes;
 pub use config::Config;
 pub use episode::{Episode, Standing};
 pub use gaps::{Absence, Autoscalers, Coverage};
 pub use judge::{Judgement, Summary, judge};
 pub use policy::{Flapping, InvalidPolicy, Namespaces, Policy, Range, Settings};
-pub use rules::{Finding, Numbers};
+pub use rules::Numbers;
 pub use snapshot::Snapshot;
 pub use stage::{Evaluator, Outcome, Report, stage, stage_observed};
 pub use state::{Judged, State, StateError, TrackedRule};
-pub use surge::Surge;
-pub use workload::{Autoscaler, Workload, WorkloadParts};
+
+pub use workload::{Autoscaler, Rollout, Workload, WorkloadParts};

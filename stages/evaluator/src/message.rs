@@ -14,6 +14,9 @@ use crate::rules::Numbers;
 /// Longest name, actor or reason in a sentence, in characters.
 const MAX_WORD: usize = 253;
 
+/// Gaps that a sentence names.
+const MAX_GAPS: usize = 4;
+
 /// What a sentence is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Telling<'a> {
@@ -123,9 +126,12 @@ fn broken(telling: &Telling<'_>) -> String {
             let Range { min, max } = telling.range;
             append(&mut sentence, format_args!("{adverb} {what}, outside the platform's range of {min} to {max}"));
         }
-        Rule::Undeclared => append(&mut sentence, format_args!("{adverb} runs {} without a declaration", pods(observed))),
+        Rule::Undeclared => {
+            append(&mut sentence, format_args!("{adverb} runs {} without a declaration", pods(observed)))
+        }
         Rule::EvaluationIncomplete => {
-            let gaps: Vec<String> = telling.gaps.iter().map(|gap| plain(gap)).collect();
+            let mut gaps: Vec<String> = telling.gaps.iter().take(MAX_GAPS).map(|gap| plain(gap)).collect();
+            gaps.extend(telling.gaps.len().checked_sub(MAX_GAPS + 1).map(|more| format!("and {} more", more + 1)));
             append(&mut sentence, format_args!("{adverb} could not be judged completely: {}", gaps.join("; ")));
         }
         other => append(&mut sentence, format_args!("{adverb} breaks the rule {other}")),

@@ -14,35 +14,21 @@ pub(crate) enum Resolution {
     /// The policy no longer judges the rule for it.
     RuleSwitchedOff,
     /// The limit rose.
-    LimitRaised {
-        from: i64,
-        to: i64,
-    },
+    LimitRaised { from: i64, to: i64 },
     /// The limit came back into the platform's range.
-    LimitCorrected {
-        to: i64,
-    },
+    LimitCorrected { to: i64 },
     /// There is no limit any more.
     DeclarationRetired,
     /// It is declared now.
     Declared,
     /// Fewer pods, or fewer asked for.
-    ScaledDown {
-        from: i64,
-        to: i64,
-    },
+    ScaledDown { from: i64, to: i64 },
     /// More pods.
-    ScaledUp {
-        from: i64,
-        to: i64,
-    },
+    ScaledUp { from: i64, to: i64 },
     /// Explicitly scaled to nothing.
     Paused,
     /// The autoscaler's ceiling fell.
-    CeilingLowered {
-        from: i64,
-        to: i64,
-    },
+    CeilingLowered { from: i64, to: i64 },
     /// The autoscaler is gone.
     AutoscalerRemoved,
     /// A rollout began whose surge covers the pods.
@@ -77,11 +63,12 @@ pub(crate) fn resolution(rule: Rule, before: &Numbers, now: &Numbers) -> Resolut
             Some((from, to)) => Resolution::ScaledDown { from, to },
             None => Resolution::RuleHolds,
         }),
-        Rule::CeilingOverLimit => limit().unwrap_or_else(|| match (before.ceiling, now.ceiling) {
-            (Some(_), None) => Resolution::AutoscalerRemoved,
-            (Some(from), Some(to)) if to < from => Resolution::CeilingLowered { from, to },
-            _ => Resolution::RuleHolds,
-        }),
+        Rule::CeilingOverLimit => match (limit(), before.ceiling, now.ceiling) {
+            (Some(resolution), ..) => resolution,
+            (None, Some(_), None) => Resolution::AutoscalerRemoved,
+            (None, Some(from), Some(to)) if to < from => Resolution::CeilingLowered { from, to },
+            (None, ..) => Resolution::RuleHolds,
+        },
         Rule::OutOfRange if before.observed != before.actual => match now.limit {
             Some(to) => Resolution::LimitCorrected { to },
             None => Resolution::DeclarationRetired,

@@ -19,13 +19,8 @@ use crate::surge::{Surge, allowance};
 use crate::workload::Workload;
 
 /// Every rule that is judged for a workload.
-pub(crate) const RULES: [RuleDefinition; 5] = [
-    over_limit::RULE,
-    desired_over_limit::RULE,
-    ceiling_over_limit::RULE,
-    out_of_range::RULE,
-    undeclared::RULE,
-];
+pub(crate) const RULES: [RuleDefinition; 5] =
+    [over_limit::RULE, desired_over_limit::RULE, ceiling_over_limit::RULE, out_of_range::RULE, undeclared::RULE];
 
 /// One rule.
 pub(crate) struct RuleDefinition {
@@ -82,15 +77,15 @@ pub struct Numbers {
 
 /// A broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The numbers.
-    pub numbers: Numbers,
+    pub(crate) numbers: Numbers,
     /// The number that was crossed: the limit, or an end of the platform's range.
-    pub bound: Option<i64>,
+    pub(crate) bound: Option<i64>,
     /// Grows as it gets worse: what was observed where too much is the trouble, constant otherwise.
-    pub measure: i64,
+    pub(crate) measure: i64,
     /// What is notable about the surge allowance.
-    pub surge_note: Option<String>,
+    pub(crate) surge_note: Option<String>,
 }
 
 impl Case<'_> {
@@ -123,12 +118,7 @@ impl Case<'_> {
 
     /// A finding that cannot get worse.
     fn steady(&self, observed: i64, bound: Option<i64>) -> Verdict {
-        Verdict::Broken(Finding {
-            numbers: self.numbers(Some(observed)),
-            bound,
-            measure: 0,
-            surge_note: None,
-        })
+        Verdict::Broken(Finding { numbers: self.numbers(Some(observed)), bound, measure: 0, surge_note: None })
     }
 
     /// Whether the workload is too young to be judged for too few pods. One whose age is not known

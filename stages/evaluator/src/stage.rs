@@ -144,8 +144,9 @@ impl Evaluator {
             reading::Needed::All(found) => found,
         };
         // A redelivered batch of a judged snapshot needs the state only, not the rows.
-        let (_, state) = self.load(&batch.cluster).await?;
-        if state.pending.is_empty() && !state.is_news(&snapshot.judged()) {
+        let (generation, state) = self.load(&batch.cluster).await?;
+        if !state.is_news(&snapshot.judged()) {
+            self.confirm(&batch.cluster, generation, state).await?;
             return Ok(Outcome::Superseded);
         }
         let snapshot = Arc::new(self.read(snapshot).await?);
@@ -154,31 +155,20 @@ impl Evaluator {
 
     /// Judges, remembers, publishes, and remembers that it is published. After a crash anywhere the
     /// next call publishes the same transitions under the same ids.
-    async fn judge_and_publish(&self, snapshot: Arc<Snapshot>) -> Result<Outcome, HandleError> {
+    pub(crate) async fn judge_and_publish(&self, snapshot: Arc<Snapshot>) -> Result<Outcome, HandleError> {
         let key = keys::evaluator_state(&snapshot.cluster);
         for _ in 0..MAX_RACES {
             let (generation, state) = self.load(&snapshot.cluster).await?;
-            self.publish(&state.pending).await?;
             if !state.is_news(&snapshot.judged()) {
-                if state.pending.is_empty() {
-                    return Ok(Outcome::Superseded);
-                }
-                match self.store(&key, generation, State { pending: Vec::new(), ..state }).await? {
-                    Some(_) => return Ok(Outcome::Superseded),
-                    None => continue,
-                }
+                self.confirm(&snapshot.cluster, generation, state).await?;
+                return Ok(Outcome::Superseded);
             }
+            self.publish(&state.pending).await?;
             let Judgement { state: next, summary } = self.judge(Arc::clone(&snapshot), state).await?;
             let transitions = next.pending.clone();
             let Some(generation) = self.store(&key, generation, next.clone()).await? else { continue };
             self.publish(&transitions).await?;
-            if !transitions.is_empty() {
-                let published = State { pending: Vec::new(), ..next };
-                if self.store(&key, Some(generation), published).await?.is_none() {
-                    // Whoever was faster found them pending and has published them too.
-                    tracing::debug!(key, "state replaced by another evaluator after publishing");
-                }
-            }
+            self.clear(&key, Some(generation), next).await?;
             if let Some(observer) = &self.observer {
                 let Snapshot { cluster, observed_at, workloads, .. } = &*snapshot;
                 observer(&Report { cluster, observed_at: *observed_at, workloads, summary: &summary });
@@ -186,6 +176,29 @@ impl Evaluator {
             return Ok(Outcome::Judged(Box::new(summary)));
         }
         Err(HandleError::Outage(anyhow::anyhow!("state {key}: lost {MAX_RACES} races in a row")))
+    }
+
+    /// Publishes what a crash may have left unpublished, and remembers that it is.
+    async fn confirm(
+        &self,
+        cluster: &ClusterName,
+        generation: Option<Generation>,
+        state: State,
+    ) -> Result<(), HandleError> {
+        self.publish(&state.pending).await?;
+        self.clear(&keys::evaluator_state(cluster), generation, state).await
+    }
+
+    /// Remembers that everything pending is published.
+    async fn clear(&self, key: &str, generation: Option<Generation>, state: State) -> Result<(), HandleError> {
+        if state.pending.is_empty() {
+            return Ok(());
+        }
+        if self.store(key, generation, State { pending: Vec::new(), ..state }).await?.is_none() {
+            // Whoever was faster found them pending and has published them too.
+            tracing::debug!(key, "state replaced by another evaluator after publishing");
+        }
+        Ok(())
     }
 
     /// Judges on a thread that may be busy.
@@ -199,7 +212,8 @@ impl Evaluator {
     /// The state of a cluster; the default where there is none yet.
     async fn load(&self, cluster: &ClusterName) -> Result<(Option<Generation>, State), HandleError> {
         let key = keys::evaluator_state(cluster);
-        let Some((generation, bytes)) = self.objects.read_bytes(&key, self.max_state_bytes).await.map_err(outage)? else {
+        let Some((generation, bytes)) = self.objects.read_bytes(&key, self.max_state_bytes).await.map_err(outage)?
+        else {
             return Ok((None, State::default()));
         };
         // Not poison: the message is fine, and the state mends once the right version runs.

@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn a_state_survives_being_written_and_read() {
-        let mut state = State::default();
-        state.newest = Some(Judged { observed_at: Timestamp::from_seconds(1), snapshot_id: "s1".into() });
+        let newest = Some(Judged { observed_at: Timestamp::from_seconds(1), snapshot_id: "s1".into() });
+        let state = State { newest, ..State::default() };
         let bytes = state.to_bytes().unwrap();
         assert_eq!(State::parse("k", &bytes).unwrap(), state);
         assert!(State::parse("k", b"{}").is_err());
@@ -152,9 +152,11 @@ mod tests {
 
     #[test]
     fn only_a_later_snapshot_is_news() {
-        let judged = |seconds, id: &str| Judged { observed_at: Timestamp::from_seconds(seconds), snapshot_id: id.into() };
+        let judged =
+            |seconds, id: &str| Judged { observed_at: Timestamp::from_seconds(seconds), snapshot_id: id.into() };
         let state = State { newest: Some(judged(10, "m")), ..State::default() };
-        for (snapshot, news) in [(judged(9, "z"), false), (judged(10, "m"), false), (judged(10, "n"), true), (judged(11, "a"), true)]
+        for (snapshot, news) in
+            [(judged(9, "z"), false), (judged(10, "m"), false), (judged(10, "n"), true), (judged(11, "a"), true)]
         {
             assert_eq!(state.is_news(&snapshot), news, "{snapshot:?}");
         }

@@ -17,11 +17,11 @@ const DEFAULT_PROGRESS_DEADLINE_SECONDS: i64 = 600;
 
 /// What a rollout may add at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Surge {
+pub(crate) struct Surge {
     /// Pods above desired.
-    pub pods: i64,
+    pub(crate) pods: i64,
     /// What a reader should know of how it was found.
-    pub note: Option<Cow<'static, str>>,
+    pub(crate) note: Option<Cow<'static, str>>,
 }
 
 /// The allowance of a rollout at `observed_at` for a wish of `desired` pods. None outside a
@@ -50,7 +50,8 @@ pub(crate) fn allowance(rollout: &Rollout, desired: i64, observed_at: Timestamp)
 
 /// Reads `maxSurge` as written.
 fn written_surge(written: &str, desired: i64) -> Surge {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
+    let digits =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
     let pods = match written.strip_suffix('%') {
         Some(percent) => digits(percent).map(|percent| share(percent, desired)),
         None => digits(written),

@@ -10,7 +10,7 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Progress {
-    format: u32,
+    pub(crate) format: u32,
     /// How often sending was begun.
     pub(crate) attempts: i64,
     /// The receiver asked not to be tried before.

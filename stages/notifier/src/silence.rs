@@ -131,10 +131,8 @@ mod tests {
     use crate::testing::violation;
 
     fn silence(matchers: &str) -> Vec<u8> {
-        format!(
-            r#"{{"format": 1, "matchers": {matchers}, "until": "2026-10-01T13:00:00Z", "by": "a", "comment": ""}}"#
-        )
-        .into_bytes()
+        format!(r#"{{"format": 1, "matchers": {matchers}, "until": "2026-10-01T13:00:00Z", "by": "a", "comment": ""}}"#)
+            .into_bytes()
     }
 
     #[test]
@@ -156,11 +154,13 @@ mod tests {
 
     #[test]
     fn a_silence_that_is_not_exactly_right_is_refused() {
-        for matchers in ["{}", r#"{"cluter": "prod-uk"}"#, r#"{"rule": "over-limits"}"#, "[]", "null", r#"{"rule": 1}"#] {
+        for matchers in ["{}", r#"{"cluter": "prod-uk"}"#, r#"{"rule": "over-limits"}"#, "[]", "null", r#"{"rule": 1}"#]
+        {
             assert!(Silence::parse(&silence(matchers)).is_err(), "{matchers}");
         }
         assert!(Silence::parse(b"").is_err());
-        let newer = String::from_utf8(silence(r#"{"cluster": "a"}"#)).unwrap().replace("\"format\": 1", "\"format\": 2");
+        let newer =
+            String::from_utf8(silence(r#"{"cluster": "a"}"#)).unwrap().replace("\"format\": 1", "\"format\": 2");
         assert!(Silence::parse(newer.as_bytes()).is_err());
     }
 }

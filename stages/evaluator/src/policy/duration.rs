@@ -37,11 +37,13 @@ mod tests {
 
     #[test]
     fn durations_are_numbers_with_units() {
-        for (text, seconds) in [("0s", 0), ("30s", 30), ("15m", 900), ("1h30m", 5_400), ("2d", 172_800), ("24h", 86_400)]
+        for (text, seconds) in
+            [("0s", 0), ("30s", 30), ("15m", 900), ("1h30m", 5_400), ("2d", 172_800), ("24h", 86_400)]
         {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "10", "m", "1.5h", "-1m", "10 m", "1y", "99999999999999999999s", "18446744073709551615d", "é"] {
+        for text in ["", "10", "m", "1.5h", "-1m", "10 m", "1y", "99999999999999999999s", "18446744073709551615d", "é"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse("4000d").is_err_and(|error| error.contains("ten years")));

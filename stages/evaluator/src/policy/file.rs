@@ -60,10 +60,7 @@ const POLICY: Shape = Shape::Fields(&[
     ("coldStart", &Shape::Value),
     ("repeatInterval", &Shape::Value),
     ("limitLoweredGrace", &Shape::Value),
-    (
-        "flapping",
-        &Shape::Fields(&[("times", &Shape::Value), ("within", &Shape::Value), ("quiet", &Shape::Value)]),
-    ),
+    ("flapping", &Shape::Fields(&[("times", &Shape::Value), ("within", &Shape::Value), ("quiet", &Shape::Value)])),
     ("range", &Shape::Fields(&[("min", &Shape::Value), ("max", &Shape::Value)])),
     ("namespaces", &Shape::Fields(&[("watched", &Shape::Value), ("excluded", &Shape::Value)])),
     ("rules", &Shape::PerRule(&SETTINGS)),
@@ -87,10 +84,9 @@ impl Shape {
                 }
                 settings.check(value, &below(key))
             }),
-            (Self::List(item), Value::Array(items)) => items
-                .iter()
-                .enumerate()
-                .try_for_each(|(index, value)| item.check(value, &format!("{place}[{index}]"))),
+            (Self::List(item), Value::Array(items)) => {
+                items.iter().enumerate().try_for_each(|(index, value)| item.check(value, &format!("{place}[{index}]")))
+            }
             // A wrong type is told by the typed reading, which knows line and column.
             _ => Ok(()),
         }
@@ -236,10 +232,8 @@ fn policy(text: &str) -> Result<Policy, String> {
     }
     if let Some(NamespacesFile { watched, excluded }) = file.namespaces {
         let Namespaces { watched: default_watched, excluded: default_excluded } = policy.namespaces;
-        policy.namespaces = Namespaces {
-            watched: watched.unwrap_or(default_watched),
-            excluded: excluded.unwrap_or(default_excluded),
-        };
+        policy.namespaces =
+            Namespaces { watched: watched.unwrap_or(default_watched), excluded: excluded.unwrap_or(default_excluded) };
     }
     for (rule, settings) in file.rules.unwrap_or_default() {
         let change = change(rule, settings, "rules")?;

@@ -5,12 +5,8 @@ use schemas::{Rule, Severity};
 use super::{Case, RuleDefinition, Verdict, defaults};
 use crate::policy::Settings;
 
-pub(super) const RULE: RuleDefinition = RuleDefinition {
-    rule: Rule::OutOfRange,
-    defaults: defaults(Severity::Warning, 0),
-    takes_threshold: true,
-    judge,
-};
+pub(super) const RULE: RuleDefinition =
+    RuleDefinition { rule: Rule::OutOfRange, defaults: defaults(Severity::Warning, 0), takes_threshold: true, judge };
 
 /// The platform's range concerns what is declared, and what should be: an undeclared workload of a
 /// namespace that is not watched is none of it. A rollout may exceed the upper end by its surge. An

@@ -5,12 +5,8 @@ use schemas::{Rule, Severity};
 use super::{Case, RuleDefinition, Verdict, defaults};
 use crate::policy::Settings;
 
-pub(super) const RULE: RuleDefinition = RuleDefinition {
-    rule: Rule::OverLimit,
-    defaults: defaults(Severity::Critical, 0),
-    takes_threshold: true,
-    judge,
-};
+pub(super) const RULE: RuleDefinition =
+    RuleDefinition { rule: Rule::OverLimit, defaults: defaults(Severity::Critical, 0), takes_threshold: true, judge };
 
 /// Too many are judged at once, whatever the workload's age. Without a limit there is nothing to
 /// exceed.

@@ -5,12 +5,8 @@ use schemas::{Rule, Severity};
 use super::{Case, RuleDefinition, Verdict, defaults};
 use crate::policy::Settings;
 
-pub(super) const RULE: RuleDefinition = RuleDefinition {
-    rule: Rule::Undeclared,
-    defaults: defaults(Severity::Warning, 24),
-    takes_threshold: false,
-    judge,
-};
+pub(super) const RULE: RuleDefinition =
+    RuleDefinition { rule: Rule::Undeclared, defaults: defaults(Severity::Warning, 24), takes_threshold: false, judge };
 
 /// That it is not declared is the trouble; more pods do not make it worse.
 fn judge(case: &Case<'_>, _settings: &Settings) -> Verdict {

@@ -1,5 +1,7 @@
 //! Reading one snapshot: the barrier, the rows, the limits, the changes, and what is missing.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use platform::ports::Kind;
 use platform::runtime::HandleError;
@@ -125,9 +127,11 @@ impl Evaluator {
             })
             .buffered(self.parallel_reads);
         let mut workloads = WorkloadParts::default();
+        let mut rejects: BTreeMap<Kind, i64> = BTreeMap::new();
         while let Some((kind, batch, rejected, rows)) = read.try_next().await? {
             if batch.reject_count > 0 {
-                coverage.gaps.push(format!("{} {kind} could not be read", batch.reject_count));
+                let count = rejects.entry(kind).or_default();
+                *count = count.saturating_add(batch.reject_count);
             }
             match rows {
                 PartRows::Deployments(rows) => {
@@ -143,6 +147,7 @@ impl Evaluator {
             }
         }
         drop(read);
+        coverage.gaps.extend(rejects.iter().map(|(kind, count)| format!("{count} {kind} could not be read")));
         // Whatever fails here is no judgement: without limits everything would seem undeclared.
         let (cluster, at) = (&manifest.cluster, manifest.observed_at);
         let limits = self.warehouse.limits_as_of(cluster, at).await.map_err(outage)?;
@@ -162,8 +167,7 @@ impl Evaluator {
         let Some((_, bytes)) = self.objects.read_bytes(key, MAX_NOTE_BYTES).await? else {
             return Err(poison(anyhow::anyhow!("note {key} was listed and is not there")));
         };
-        serde_json::from_slice(&bytes)
-            .map_err(|error| poison(anyhow::Error::new(error).context(format!("note {key}"))))
+        serde_json::from_slice(&bytes).map_err(|error| poison(anyhow::Error::new(error).context(format!("note {key}"))))
     }
 
     /// The rows of a part, counted.
@@ -247,7 +251,8 @@ fn coverage(manifest: &Manifest) -> Coverage {
         }
     }
     // What could not be read as any kind may have been a Deployment or an autoscaler.
-    if let Some(unreadable) = manifest.kinds.get(Kind::Unreadable.name()).filter(|kind| kind.object_count > 0 || !kind.complete)
+    if let Some(unreadable) =
+        manifest.kinds.get(Kind::Unreadable.name()).filter(|kind| kind.object_count > 0 || !kind.complete)
     {
         coverage.absence = Absence::Unproven;
         coverage.autoscalers_unread();

@@ -121,8 +121,8 @@ async fn verdict(response: Response, now: Timestamp) -> Sending {
     if status.is_success() {
         return Sending::Sent;
     }
-    let passes = status.is_server_error()
-        || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    let passes =
+        status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let retry_after = header.and_then(|header| retry_after::parse(header, now));
     let mut reason = if status.is_redirection() {
