@@ -265,6 +265,6 @@ fn declared_rule(workload: &Workload, at: i64) -> i64 {
     let target = workload.target(at);
     match workload.scaling {
         Scaling::Auto(_) => target,
-        Scaling::Fixed => (target - i64::from(workload.index % 3 == 0)).max(2),
+        Scaling::Fixed => (target - i64::from(workload.index.is_multiple_of(3))).max(2),
     }
 }

@@ -41,11 +41,11 @@ async fn numbers(cluster: &SimCluster, at: Timestamp) -> BTreeMap<(String, Strin
 
 #[tokio::test]
 async fn what_a_deployment_says_is_what_its_pods_are() {
-    let settings = settings(80);
+    let settings = settings(24);
     let cluster = SimCluster::new(3, settings);
     let mut rolling = 0;
-    for hour in 0..200 {
-        let at = later(&settings, hour * 3571);
+    for look in 0..60 {
+        let at = later(&settings, look * 3571 * 2);
         let mut pods = BTreeMap::<String, i64>::new();
         let sets: BTreeMap<_, _> = values(&cluster, Kind::ReplicaSets, at)
             .await
@@ -70,7 +70,7 @@ async fn what_a_deployment_says_is_what_its_pods_are() {
 async fn the_story_accounts_for_every_difference_between_two_looks() {
     let settings = settings(60);
     let cluster = SimCluster::new(11, settings);
-    for (from, to) in [(0, DAY), (DAY / 3, 9 * DAY), (-40 * DAY, -30 * DAY)] {
+    for (from, to) in [(0, DAY), (DAY / 3, 9 * DAY), (-40 * DAY, -36 * DAY)] {
         let (from, to) = (later(&settings, from), later(&settings, to));
         let mut told = numbers(&cluster, from).await;
         for change in changes(11, &settings, from, to) {
