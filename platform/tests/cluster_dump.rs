@@ -1,5 +1,8 @@
 //! Dumps: every form `kubectl` and people write, and everything that is wrong with files.
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;

@@ -1,5 +1,8 @@
 //! The live adapter against a scripted API server: the wire format, and everything that goes wrong.
 
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,6 +10,8 @@ mod cluster_object;
 mod dump;
 mod listing;
 mod live;
+pub mod sim;
 
 pub use dump::DumpCluster;
 pub use live::{KubeCluster, KubeSettings};
+pub use sim::{SimCluster, SimSettings};

@@ -330,14 +330,17 @@ impl Reader<'_> {
                 Ok(())
             };
         }
-        let read = item.bytes.and_then(|bytes| {
-            let head = ObjectHead::read(&bytes).map_err(|reason| (reason, is_object(&bytes)));
-            Ok(head.map(|head| (head, bytes)))
-        });
-        let (head, bytes) = match read {
-            Ok(Ok(read)) => read,
-            Ok(Err((reason, false))) => return self.unreadable(place, &reason, Hides::Nothing),
-            Ok(Err((reason, true))) | Err(reason) => return self.unreadable(place, &reason, hidden_item(list)),
+        let bytes = match item.bytes {
+            Ok(bytes) => bytes,
+            Err(reason) => return self.unreadable(place, &reason, hidden_item(list)),
+        };
+        let head = match ObjectHead::read(&bytes) {
+            Ok(head) => head,
+            Err(reason) => {
+                // Where an object should be and is none, nothing is hidden.
+                let hides = if bytes.first() == Some(&b'{') { hidden_item(list) } else { Hides::Nothing };
+                return self.unreadable(place, &reason, hides);
+            }
         };
         match sort::sort(&head, list) {
             Sort::Collected(kind, api_version) => self.emit(Found::Object { kind, api_version, bytes }),
@@ -383,10 +386,6 @@ impl Reader<'_> {
     fn read_fault(&mut self, place: Place, error: &io::Error) -> Result<(), Stop> {
         self.unreadable(self.at(place), &format!("it cannot be read on from here: {error}"), Hides::Anything)
     }
-}
-
-fn is_object(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&b'{')
 }
 
 /// What an unreadable item of a list may have been.
