@@ -3,4 +3,14 @@
 //! Consumes `snapshot-requests`; emits raw parts and manifests as objects, and `raw-batches`. It
 //! never interprets an object beyond redaction, name and count, and never asks for Secrets.
 
+mod batches;
+mod config;
+mod listing;
+mod part;
 pub mod redaction;
+mod request;
+mod snapshot;
+mod stage;
+
+pub use config::{Config, ExcludedNamespaces};
+pub use stage::stage;

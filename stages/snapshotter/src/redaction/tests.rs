@@ -24,9 +24,7 @@ fn reference(value: &Value, key: &str, env: bool) -> Value {
                 let applied = key == "annotations" && *name == "kubectl.kubernetes.io/last-applied-configuration";
                 !(managed || applied || (env && *name == "value"))
             })
-            .map(|(name, value)| {
-                (name.clone(), reference(value, name, CONTAINERS.contains(&key) && name == "env"))
-            })
+            .map(|(name, value)| (name.clone(), reference(value, name, CONTAINERS.contains(&key) && name == "env")))
             .collect::<serde_json::Map<_, _>>()
             .into(),
         scalar => scalar.clone(),
@@ -99,8 +97,16 @@ fn key() -> impl Strategy<Value = String> {
 
 fn scalar() -> impl Strategy<Value = Written> {
     prop_oneof![
-        prop::sample::select(vec!["null", "true", "false", "0", "-0.5e+3", "12345678901234567890", "\"\\ud83d\\ude00\\n\""])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0.5e+3",
+            "12345678901234567890",
+            "\"\\ud83d\\ude00\\n\""
+        ])
+        .prop_map(str::to_owned),
         any::<i64>().prop_map(|number| number.to_string()),
         ".{0,12}".prop_map(|text| Value::from(text).to_string()),
     ]
@@ -246,7 +252,8 @@ fn the_identity_is_that_of_the_object_and_not_of_its_template() {
         "metadata": {"name": "outer", "namespace": "te\u{e9}am"},
         "status": {"metadata": {"name": "later"}},
     });
-    let escaped = object.to_string().replace('\u{e9}', "\\u00e9").replace("\"namespace\":\"te", "\"n\\u0061mespace\":\"te");
+    let escaped =
+        object.to_string().replace('\u{e9}', "\\u00e9").replace("\"namespace\":\"te", "\"n\\u0061mespace\":\"te");
     for object in [object.to_string(), escaped] {
         let mut line = Vec::new();
         let identity = redact(object.as_bytes(), &mut line).unwrap();
