@@ -11,6 +11,8 @@ pub mod redaction;
 mod request;
 mod snapshot;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use config::{Config, ExcludedNamespaces};
 pub use stage::stage;
