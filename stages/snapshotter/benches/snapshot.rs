@@ -16,7 +16,8 @@ use platform::ports::{
 use platform::runtime::{Env, Ports};
 use schemas::{ClusterName, Message as _, Purpose, SnapshotRequest, Subscription, Timestamp, Topic};
 use serde_json::json;
-use snapshotter::redaction::redact;
+use podledger_snapshotter as snapshotter;
+use podledger_snapshotter::redaction::redact;
 
 /// Pods of one snapshot.
 const PODS: usize = 20_000;
