@@ -13,6 +13,8 @@ mod plan;
 mod refused;
 mod rejects;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod upserts;
 mod whole_kind;
 
