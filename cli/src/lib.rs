@@ -43,7 +43,7 @@ async fn dispatch(cli: Cli, out: &mut impl Write) -> Result<Exit> {
     let env = Env::from_process()?;
     match cli.command {
         Command::Up(args) => up::run(&args, env, format, out).await,
-        Command::Explain(args) => explain::command(&args, out),
+        Command::Explain(args) => commands::explain::run(&args, out),
         Command::Snapshot(args) => {
             let ports = house::ports(&env, &args.data.data).await?;
             snapshot::run(&args, ports.broker.as_ref(), ports.objects.as_ref(), ports.clock.now(), out).await

@@ -1,6 +1,7 @@
 //! Commands besides `up` and `explain`: each reads or publishes, prints, and says how it ended.
 
 pub mod alerts;
+pub mod explain;
 pub mod limit;
 pub mod ped;
 pub mod schema;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use platform::nearest::did_you_mean;
 use platform::ports::{Broker, Kind, Objects};
 use schemas::keys::SnapshotKeys;
 use schemas::{ClusterName, IdBuilder, Purpose, SnapshotRequest, Timestamp};
@@ -33,8 +34,8 @@ pub async fn run(
     for kind in &args.kinds {
         if !Kind::ALL.iter().any(|known| known.name() == kind) {
             let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            let nearest = crate::nearest::word(kind, known.iter().copied()).map_or(String::new(), |word| format!(": did you mean {word}?"));
-            return Err(UsageError(format!("{kind:?} is not a kind of snapshots{nearest} known are {}", known.join(", "))).into());
+            let nearest = did_you_mean(kind, known.iter().copied());
+            return Err(UsageError(format!("{kind:?} is not a kind of snapshots{nearest} (known: {})", known.join(", "))).into());
         }
     }
     let request = request(&args.cluster, args.kinds.clone(), args.id.as_deref(), now, Purpose::Manual);

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::field::Field;
 use super::folder::text_of;
 use super::{LIMITS, MAX_FILE_BYTES, PedError, Problem};
-use crate::nearest;
+use platform::nearest::nearest;
 use crate::yaml::{self, Node, Value};
 
 /// From field to path: YAML with podledger's field names as keys and dotted paths as values; a
@@ -115,7 +115,7 @@ fn is_path(text: &str) -> bool {
 /// The sentence about a word that is not known, with the nearest one that is.
 pub(super) fn unknown<'a>(word: &str, what: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let word: String = word.chars().take(MAX_QUOTED_CHARS).collect();
-    match nearest::word(&word, known.clone()) {
+    match nearest(&word, known.clone()) {
         Some(nearest) => format!("{word:?} is not {what}, did you mean {nearest:?}?"),
         None => format!("{word:?} is not {what}: expected one of {}", known.collect::<Vec<_>>().join(", ")),
     }

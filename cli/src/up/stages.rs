@@ -43,10 +43,10 @@ pub fn start(
         tasks.spawn(async move { run(stage, &ports, &settings, shutdown).await });
         Ok(())
     };
-    start("snapshotter", &|env, ports| snapshotter::stage(env, ports))?;
-    start("normalizer", &|env, ports| normalizer::stage(env, ports))?;
-    start("loader", &|env, ports| loader::stage(env, ports))?;
-    start("evaluator", &|env, ports| evaluator::stage_with(&evaluator, env, ports))?;
-    start("notifier", &|env, ports| notifier::stage(env, ports))?;
+    start("snapshotter", &|env, ports| snapshotter::stage(&env.read()?, ports))?;
+    start("normalizer", &|env, ports| normalizer::stage(&env.read()?, ports))?;
+    start("loader", &|env, ports| loader::stage(&env.read()?, ports))?;
+    start("evaluator", &|_, ports| evaluator::stage(&evaluator, ports))?;
+    start("notifier", &|env, ports| notifier::stage(&env.read()?, ports, env.points()))?;
     Ok(Running { tasks })
 }

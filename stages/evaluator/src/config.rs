@@ -1,28 +1,25 @@
-//! Configuration of the stage.
+//! Configuration of the evaluator.
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
-/// Settings of the evaluator, read from the environment with the prefix `PODLEDGER_`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Config {
-    /// YAML file with the policy: rules, graces, overrides. Default: none, the built-in policy. It
-    /// is read once at start-up; a change needs a restart.
-    pub policy: Option<PathBuf>,
-    /// Objects of one snapshot that are read at once. Default 4. More shortens the reading of many
-    /// small parts; memory grows with it by one part each.
-    pub evaluator_parallel_reads: usize,
-    /// Largest rows object that is read, in MiB. Default 256. A larger one is a dead letter.
-    pub evaluator_max_part_mib: u64,
-    /// Largest state of one cluster, in MiB. Default 256. About 1 KiB per open episode; beyond it
-    /// the cluster is not judged any more until the bound is raised.
-    pub evaluator_max_state_mib: u64,
+platform::settings! {
+    /// What the evaluator is told besides what every process is told.
+    pub struct Config {
+        /// YAML file with the policy: rules, graces, overrides. Without it the built-in policy holds. Read once at start-up.
+        policy: Option<PathBuf>, "path", "";
+        /// Objects of one snapshot that are read at once.
+        evaluator_parallel_reads: usize = "4", "objects", "more shortens the reading of many small parts; memory grows by one part each";
+        /// Largest rows object that is read; a larger one is a dead letter.
+        evaluator_max_part_mib: u64 = "256", "MiB", "more accepts larger parts and needs the memory for them";
+        /// Largest state of one cluster, about 1 KiB per open episode; beyond it the cluster is not judged until the bound is raised.
+        evaluator_max_state_mib: u64 = "256", "MiB", "more accepts more open episodes and needs the memory for them";
+    }
 }
 
+#[cfg(test)]
 impl Default for Config {
+    /// The documented defaults.
     fn default() -> Self {
-        Self { policy: None, evaluator_parallel_reads: 4, evaluator_max_part_mib: 256, evaluator_max_state_mib: 256 }
+        platform::runtime::Env::from_pairs([("PODLEDGER_POLICY", "")]).read().unwrap()
     }
 }

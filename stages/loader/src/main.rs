@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use platform::runtime::{Needs, main as run};
+use platform::runtime::{self, Needs};
 
 fn main() -> ExitCode {
-    run("loader", Needs::MESSAGES_AND_OBJECTS.and_warehouse(), podledger_loader::stage)
+    runtime::main("loader", Needs::MESSAGES_AND_OBJECTS.and_warehouse(), |env, ports| podledger_loader::stage(&env.read()?, ports))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use platform::ports::{Incoming, Objects, PortError, Warehouse};
-use platform::runtime::{Consumer, Env, Handle, HandleError, MessageContext, Ports, Stage};
+use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Ports, Stage};
 use schemas::keys::SnapshotKeys;
 use schemas::{
     DeadLetters, LimitDeclaration, Notification, PipelineLedger, ReplicaChange, Row, RowBatch, RowWriter, Subscription,
@@ -24,8 +24,7 @@ use crate::{barrier, dead_letter, rejects};
 const REMEMBERED: usize = 10_000;
 
 /// The loader's consumers.
-pub fn stage(env: &Env, ports: &Ports) -> anyhow::Result<Stage> {
-    let config: Config = env.read()?;
+pub fn stage(config: &Config, ports: &Ports) -> anyhow::Result<Stage> {
     let warehouse = ports.warehouse.clone().context("the loader needs a warehouse")?;
     let planner = Planner::new(ports.objects.clone(), warehouse.clone());
     let loader = Arc::new(Loader {

@@ -10,7 +10,6 @@
 mod channel;
 mod config;
 mod progress;
-mod secret;
 mod silence;
 mod stage;
 #[cfg(test)]
@@ -18,6 +17,5 @@ mod testing;
 
 pub use channel::{Channel, Log, Outbound, Sending, Webhook, WebhookSettings};
 pub use config::Config;
-pub use secret::Secret;
 pub use silence::{Matchers, Silence};
 pub use stage::{Notifier, Receiver, stage};

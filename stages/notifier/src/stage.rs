@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
 use platform::ports::{Broker, Clock, Generation, Objects, Replaced};
+use platform::layers::Points;
 use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Ports, Stage};
 use schemas::{IdBuilder, Notification, NotificationId, Subscription, Topic, Violation, keys};
 
@@ -35,6 +36,7 @@ pub struct Receiver {
 /// Tells every receiver of every violation.
 pub struct Notifier {
     receivers: Vec<Receiver>,
+    points: Points,
     silences: Silences,
     objects: Arc<dyn Objects>,
     broker: Arc<dyn Broker>,
@@ -42,7 +44,7 @@ pub struct Notifier {
 }
 
 /// The stage, with the receivers that are configured.
-pub fn stage(config: &Config, ports: &Ports) -> anyhow::Result<Stage> {
+pub fn stage(config: &Config, ports: &Ports, points: &Points) -> anyhow::Result<Stage> {
     let mut receivers = Vec::new();
     if config.notify_log {
         receivers.push(Receiver { name: "log".to_owned(), channel: Arc::new(Log) });
@@ -54,7 +56,7 @@ pub fn stage(config: &Config, ports: &Ports) -> anyhow::Result<Stage> {
         receivers.push(Receiver { name: "webhook".to_owned(), channel: Arc::new(Webhook::new(settings)?) });
     }
     let subscription = Subscription::new(Topic::Violations, "notifier");
-    let notifier = Arc::new(Notifier::new(receivers, ports));
+    let notifier = Arc::new(Notifier::new(receivers, ports, points.clone()));
     Ok(Stage { name: "notifier", consumers: vec![Consumer::new::<Violation>(subscription, notifier)] })
 }
 
@@ -77,9 +79,10 @@ fn notification_id(receiver: &str, violation: &Violation) -> NotificationId {
 
 impl Notifier {
     /// A notifier with these receivers.
-    pub fn new(receivers: Vec<Receiver>, ports: &Ports) -> Self {
+    pub fn new(receivers: Vec<Receiver>, ports: &Ports, points: Points) -> Self {
         Self {
             receivers,
+            points,
             silences: Silences::default(),
             objects: Arc::clone(&ports.objects),
             broker: Arc::clone(&ports.broker),
@@ -149,7 +152,10 @@ impl Notifier {
         let Some(generation) = self.store(key, generation, &intent).await? else {
             return Err(HandleError::Outage(anyhow::anyhow!("receiver {}: another notifier tells it", receiver.name)));
         };
-        let (outcome, error) = match receiver.channel.send(Outbound { violation, notification_id: id, at }).await {
+        self.points.before("channel.send");
+        let sending = receiver.channel.send(Outbound { violation, notification_id: id, at }).await;
+        self.points.after("channel.send");
+        let (outcome, error) = match sending {
             Sending::Sent => (Outcome::Sent, None),
             Sending::Refused(reason) => {
                 tracing::warn!(receiver = receiver.name, event_id = %violation.event_id, reason, "receiver refused");

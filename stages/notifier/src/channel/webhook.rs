@@ -20,7 +20,7 @@ use schemas::Timestamp;
 use sha2::Sha256;
 
 use super::{Channel, Outbound, Sending, retry_after};
-use crate::secret::Secret;
+use platform::runtime::Secret;
 
 /// Bytes of an answer that are read: enough for a reason.
 const MAX_ANSWER_BYTES: usize = 4 << 10;
@@ -52,7 +52,7 @@ impl Webhook {
     /// Checks the URL and makes the client.
     pub fn new(settings: WebhookSettings) -> anyhow::Result<Self> {
         // The URL may hold a token: an error says what is wrong with it, never what it is.
-        let url = Url::parse(settings.url.reveal()).context("the webhook URL cannot be read")?;
+        let url = Url::parse(settings.url.expose()).context("the webhook URL cannot be read")?;
         anyhow::ensure!(
             matches!(url.scheme(), "http" | "https"),
             "the webhook URL has the scheme {:?}, expected http or https",
@@ -71,7 +71,7 @@ impl Webhook {
 
 /// The signature of a body sent at a time.
 fn signature(secret: &Secret, timestamp: &str, body: &[u8]) -> anyhow::Result<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).context("use the webhook secret")?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).context("use the webhook secret")?;
     mac.update(timestamp.as_bytes());
     mac.update(b".");
     mac.update(body);

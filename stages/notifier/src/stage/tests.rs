@@ -8,7 +8,7 @@ use platform::ports::Incoming;
 use schemas::Message as _;
 
 use super::*;
-use crate::secret::Secret;
+use platform::runtime::{Period, Secret};
 use crate::testing::{Answer, Memory, Server, install_crypto, noon, violation};
 
 fn config(server: &Server) -> Config {
@@ -16,15 +16,14 @@ fn config(server: &Server) -> Config {
         notify_log: true,
         webhook_url: Some(Secret::new(&*server.url)),
         webhook_secret: Some(Secret::new("shared")),
-        webhook_connect_timeout_ms: 10_000,
-        webhook_timeout_ms: 10_000,
-        ..Config::default()
+        webhook_connect_timeout: Period(Duration::from_secs(10)),
+        webhook_timeout: Period(Duration::from_secs(10)),
     }
 }
 
 /// Delivers `event-1` to a fresh process.
 async fn deliver(memory: &Arc<Memory>, config: &Config) -> Result<(), HandleError> {
-    let stage = stage(config, &memory.ports()).unwrap();
+    let stage = stage(config, &memory.ports(), &Points::off()).unwrap();
     let encoded = violation("event-1").encode().unwrap();
     let incoming = Incoming {
         message_id: "m".to_owned(),
@@ -204,7 +203,7 @@ async fn receivers_are_told_at_the_same_time() {
     let memory = Memory::new();
     let barrier = Arc::new(tokio::sync::Barrier::new(2));
     let receiver = |name: &str| Receiver { name: name.to_owned(), channel: Arc::new(Slow(Arc::clone(&barrier))) };
-    let notifier = Notifier::new(vec![receiver("one"), receiver("other")], &memory.ports());
+    let notifier = Notifier::new(vec![receiver("one"), receiver("other")], &memory.ports(), Points::off());
     let context = MessageContext {
         message_id: "m".to_owned(),
         published_at: noon(),
@@ -244,7 +243,7 @@ async fn a_receipt_that_somebody_else_wrote_first_counts() {
     let memory = Memory::new();
     let rival = Arc::new(Rival { memory: Arc::clone(&memory), calls: Mutex::new(0) });
     let receiver = Receiver { name: "rival".to_owned(), channel: Arc::clone(&rival) as Arc<dyn Channel> };
-    let notifier = Notifier::new(vec![receiver], &memory.ports());
+    let notifier = Notifier::new(vec![receiver], &memory.ports(), Points::off());
     for _ in 0..2 {
         notifier.tell(&notifier.receivers[0], &violation("event-1")).await.unwrap();
     }
@@ -259,24 +258,11 @@ fn a_configuration_that_contradicts_itself_stops_the_start() {
     let ports = Memory::new().ports();
     let url = Some(Secret::new("http://127.0.0.1:1/"));
     let secret = Some(Secret::new("a"));
-    let directory = tempfile::tempdir().unwrap();
-    let empty = directory.path().join("empty");
-    std::fs::write(&empty, "\n").unwrap();
     for (name, config) in [
         ("a secret without a URL", Config { webhook_secret: secret.clone(), ..Config::default() }),
-        (
-            "two secrets",
-            Config {
-                webhook_url: url.clone(),
-                webhook_secret: secret,
-                webhook_secret_file: Some(empty.clone()),
-                ..Config::default()
-            },
-        ),
-        ("an empty secret", Config { webhook_url: url.clone(), webhook_secret_file: Some(empty), ..Config::default() }),
-        ("no time", Config { webhook_url: url.clone(), webhook_timeout_ms: 0, ..Config::default() }),
+        ("no time", Config { webhook_url: url.clone(), webhook_timeout: Period::default(), ..Config::default() }),
     ] {
-        assert!(stage(&config, &ports).is_err(), "{name}");
+        assert!(stage(&config, &ports, &Points::off()).is_err(), "{name}");
     }
-    assert!(stage(&Config { webhook_url: url, ..Config::default() }, &ports).is_ok());
+    assert!(stage(&Config { webhook_url: url, ..Config::default() }, &ports, &Points::off()).is_ok());
 }
