@@ -21,9 +21,9 @@ pub struct TimestampError {
 impl Timestamp {
     /// 0001-01-01T00:00:00Z.
     pub const MIN: Self = Self(-62_135_596_800_000_000);
-    /// 9999-12-30T22:00:00.999999Z: the last moment that every time zone can write with four digits
+    /// 9999-12-30T22:00:00Z: the last moment that every time zone can write with four digits
     /// of a year, and jiff's own bound.
-    pub const MAX: Self = Self(253_402_207_200_999_999);
+    pub const MAX: Self = Self(253_402_207_200_000_000);
 
     /// From microseconds since the epoch, clamped to the years 1 to 9999.
     pub fn from_micros(micros: i64) -> Self {
