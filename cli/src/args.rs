@@ -274,6 +274,9 @@ pub struct SchemaDdlArgs {
     /// The dialect.
     #[arg(long, value_enum, default_value = "bigquery")]
     pub dialect: DialectArg,
+    /// BigQuery dataset, as PROJECT.DATASET or DATASET.
+    #[arg(long, value_name = "DATASET", default_value = "podledger")]
+    pub dataset: String,
 }
 
 /// A dialect of SQL.

@@ -69,7 +69,7 @@ async fn dispatch(cli: Cli, out: &mut impl Write) -> Result<Exit> {
             verify::write(&proof, format, out)
         }
         Command::Schema(SchemaCommand::Check) => schema::check(out),
-        Command::Schema(SchemaCommand::Ddl(args)) => schema::ddl(args.dialect, out),
+        Command::Schema(SchemaCommand::Ddl(args)) => schema::ddl(&args, out),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use anyhow::Result;
+use schemas::Table;
 use schemas::ddl::{self, Dialect};
 
-use crate::args::DialectArg;
-use crate::exit::Exit;
+use crate::args::{DialectArg, SchemaDdlArgs};
+use crate::exit::{Exit, UsageError};
 
 /// Says whether every past version of every message stays readable.
 pub fn check(out: &mut impl Write) -> Result<Exit> {
@@ -22,12 +23,20 @@ pub fn check(out: &mut impl Write) -> Result<Exit> {
 }
 
 /// Prints tables and views.
-pub fn ddl(dialect: DialectArg, out: &mut impl Write) -> Result<Exit> {
-    let dialect = match dialect {
+pub fn ddl(args: &SchemaDdlArgs, out: &mut impl Write) -> Result<Exit> {
+    let dialect = match args.dialect {
         DialectArg::Bigquery => Dialect::BigQuery,
         DialectArg::Sqlite => Dialect::Sqlite,
     };
-    for statement in ddl::everything(dialect) {
+    let tables = Table::ALL.iter().flat_map(|table| ddl::create_table(dialect, *table));
+    let views = ddl::views(dialect).iter().flat_map(|view| ddl::view_statements(dialect, view));
+    for statement in tables.chain(views) {
+        let statement = match dialect {
+            Dialect::BigQuery => {
+                ddl::in_dataset(&statement, &args.dataset).map_err(|error| UsageError(error.to_string()))?
+            }
+            Dialect::Sqlite => statement,
+        };
         writeln!(out, "{};\n", statement.trim_end().trim_end_matches(';'))?;
     }
     Ok(Exit::Fine)

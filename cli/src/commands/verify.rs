@@ -73,7 +73,7 @@ pub async fn prove(args: &VerifyArgs, warehouse: &dyn Warehouse, broker: &dyn Br
 
 /// Whether a row of the conservation question says so itself.
 fn adds_up(row: &serde_json::Map<String, Value>) -> bool {
-    row.get("adds_up").is_some_and(|value| value == &Value::Bool(true) || value == &Value::from(1))
+    row.get("balanced").is_some_and(|value| value == &Value::Bool(true) || value == &Value::from(1))
 }
 
 /// Prints the proof.

@@ -17,15 +17,14 @@ pub(crate) struct FinishedKind<'a> {
     pub(crate) revision: i64,
 }
 
-/// One row each for the snapshotter, the normalizer and the loader; and one for each kind of the
-/// snapshot that could not be listed, since no batch of its own will ever say so.
+/// One row each for the normalizer and the loader, and one of the snapshotter for *every* kind of the
+/// snapshot: a kind that is lost on the way, or could not be listed, is then known to be missing.
 pub(crate) fn rows(finished: &FinishedKind<'_>) -> Vec<PipelineLedger> {
     let listed = |(name, kind): (&String, &KindManifest)| {
         let row = row(finished, "snapshotter", name);
         PipelineLedger { parts: length(kind.parts.len()), objects: kind.object_count, outcome: outcome(kind), ..row }
     };
-    let unlisted = finished.manifest.kinds.iter().filter(|(name, kind)| *name == finished.kind || kind.parts.is_empty());
-    let mut rows: Vec<_> = unlisted.map(listed).collect();
+    let mut rows: Vec<_> = finished.manifest.kinds.iter().map(listed).collect();
     let sum = |count: fn(&RowBatch) -> i64| finished.batches.iter().map(count).fold(0, i64::saturating_add);
     let rejects = sum(|batch| batch.reject_count);
     rows.push(PipelineLedger {

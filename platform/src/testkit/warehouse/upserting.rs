@@ -1,7 +1,7 @@
 //! Promises of `upsert` and `put_rejects`.
 
 use schemas::{AlertState, PipelineLedger, Table};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Fixture;
 use super::parts::{file, file_without};
@@ -73,10 +73,8 @@ pub async fn rejects_are_replaced_by_part(fixture: &Fixture) {
     put("s1", "pods", 1, vec![reject("s1", 0, "c")]).await;
     put("s2", "pods", 0, vec![reject("s2", 0, "d")]).await;
     put("s1", "pods", 0, vec![reject("s1", 0, "a"), reject("s1", 1, "b")]).await;
-    assert_eq!(
-        column(&rows_of(fixture, "rejected_rows").await, "reason"),
-        ["c", "a", "b", "d"].map(|r| json!(r)).as_slice()
-    );
+    let all = column(&rows_of(fixture, "rejected_rows").await, "reason");
+    assert_eq!(all, ["a", "c", "b", "d"], "by snapshot, then by line");
     put("s1", "pods", 0, vec![reject("s1", 7, "e")]).await;
     put("s2", "pods", 0, vec![]).await;
     assert_eq!(column(&rows_of(fixture, "rejected_rows").await, "reason"), ["c", "e"]);
