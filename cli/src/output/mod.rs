@@ -49,7 +49,7 @@ impl Grid {
     /// Writes it as a table for people, within the terminal's width.
     pub fn write_text(&self, out: &mut impl Write) -> Result<()> {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
         if !std::io::stdout().is_terminal() {
             table.set_width(120);
         }

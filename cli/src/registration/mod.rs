@@ -1,5 +1,6 @@
 //! Registering declarations: which are new, which say what is in force already.
 
+pub mod files;
 mod git;
 
 use std::collections::BTreeMap;

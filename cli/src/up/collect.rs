@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use platform::ports::Objects;
-use schemas::keys::SnapshotKeys;
+use schemas::keys::{self, SnapshotKeys};
 use schemas::manifest::Manifest;
 use schemas::{RejectedRows, RowBatch};
 
-use super::report::{KindCounts, RejectedObject};
+use super::report::{InGrace, KindCounts, RejectedObject};
 
 /// Largest manifest that is read.
 const MANIFEST_BYTES: u64 = 64 << 20;
 /// Largest note or file of rejects that is read.
 const NOTE_BYTES: u64 = 64 << 20;
+/// Largest state of a cluster that is read.
+const STATE_BYTES: u64 = 256 << 20;
 /// Most rejected objects that a report lists.
 const MOST_REJECTS: usize = 10_000;
 
@@ -60,6 +62,25 @@ pub async fn outcome(
     }
     rejects.truncate(MOST_REJECTS);
     Ok((kinds, rejects))
+}
+
+/// How the evaluator stands to a snapshot: whether it was the newest one judged, and which rules are
+/// broken within their grace time.
+pub async fn standing(objects: &dyn Objects, manifest: &Manifest) -> Result<(bool, Vec<InGrace>)> {
+    let key = keys::evaluator_state(&manifest.cluster);
+    let Some((_, bytes)) = objects.read_bytes(&key, STATE_BYTES).await? else { return Ok((false, Vec::new())) };
+    let state = evaluator::State::parse(&key, &bytes)?;
+    let judged = state.newest.as_ref().is_some_and(|newest| newest.snapshot_id == manifest.snapshot_id);
+    let in_grace = state
+        .in_grace()
+        .map(|(tracked, since)| InGrace {
+            rule: tracked.rule,
+            namespace: tracked.namespace.clone(),
+            deployment_name: tracked.deployment.clone(),
+            since,
+        })
+        .collect();
+    Ok((judged, in_grace))
 }
 
 /// The rejected rows of one part.

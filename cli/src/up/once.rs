@@ -104,16 +104,18 @@ async fn carry(
     violations.sort_by(|a, b| {
         (b.severity, a.alert_type, &a.namespace, &a.deployment_name).cmp(&(a.severity, b.alert_type, &b.namespace, &b.deployment_name))
     });
+    let (judged, in_grace) = collect::standing(ports.objects.as_ref(), &manifest).await?;
     let after = sent(ports).await?;
     Ok(Report {
         snapshot_id: manifest.snapshot_id,
         cluster: manifest.cluster,
         observed_at: manifest.observed_at,
+        judged,
         kinds,
         rejects,
         declarations,
         violations,
-        in_grace: super::collect::in_grace(ports.objects.as_ref(), cluster).await?,
+        in_grace,
         notifications: after.notifications - before.notifications,
         dead_letters: after.dead_letters - before.dead_letters,
         data: data.path().display().to_string(),

@@ -19,6 +19,8 @@ pub struct Report {
     pub cluster: ClusterName,
     /// When it was observed.
     pub observed_at: Timestamp,
+    /// Whether this snapshot was judged; not when a newer one was judged before.
+    pub judged: bool,
     /// Counts by kind.
     pub kinds: BTreeMap<String, KindCounts>,
     /// Objects that were rejected.
@@ -94,9 +96,9 @@ pub struct InGrace {
     /// The rule.
     pub rule: schemas::Rule,
     /// Namespace of the workload.
-    pub namespace: Option<String>,
+    pub namespace: String,
     /// The workload.
-    pub deployment_name: Option<String>,
+    pub deployment_name: String,
     /// Since when the rule was found broken.
     pub since: Timestamp,
 }
@@ -156,6 +158,9 @@ impl Report {
 
     /// Violations with cause and evidence, and what is still in grace.
     fn write_violations(&self, out: &mut impl Write) -> Result<()> {
+        if !self.judged {
+            writeln!(out, "\nThis snapshot was not judged: one as new as this, or newer, was judged before it.")?;
+        }
         if self.violations.is_empty() {
             writeln!(out, "\nNo violations.")?;
         } else {
@@ -173,10 +178,7 @@ impl Report {
             writeln!(out, "\nWithin their grace time (nobody is told yet):")?;
         }
         for waiting in &self.in_grace {
-            let workload = match (&waiting.namespace, &waiting.deployment_name) {
-                (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
-                _ => "the cluster".into(),
-            };
+            let workload = format!("{}/{}", waiting.namespace, waiting.deployment_name);
             writeln!(out, "  {}  {}  since {}", waiting.rule, printable(&workload), waiting.since)?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The five stages in this process.
 
 use anyhow::{Context, Result};
-use platform::runtime::{Documented, Env, Monitor, Ports, RuntimeSettings, Shutdown, Stage, layered, run};
+use platform::runtime::{Env, Monitor, Ports, RuntimeSettings, Shutdown, Stage, layered, run};
 use tokio::task::JoinSet;
 
 use crate::args::UpArgs;

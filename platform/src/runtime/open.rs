@@ -11,7 +11,7 @@ use super::ports::Ports;
 use super::settings::RuntimeSettings;
 use super::trace::TracedBroker;
 use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
-use crate::kubernetes::{DumpCluster, KubeCluster, SimCluster};
+use crate::kubernetes::{DumpCluster, KubeCluster, SimCluster, SimSettings};
 use crate::layers::{
     Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, RetryBroker, RetryObjects, RetryWarehouse, TimeoutBroker,
     TimeoutObjects, TimeoutWarehouse,
@@ -131,7 +131,10 @@ async fn open_cluster(address: &ClusterAddress) -> anyhow::Result<Arc<dyn Cluste
         ClusterAddress::Gke { project, location, name } => {
             Err(not_in_this_version(&format!("gke:{project}/{location}/{name}")))
         }
-        ClusterAddress::Sim { seed, workloads } => Ok(Arc::new(SimCluster::new(*seed, *workloads))),
+        ClusterAddress::Sim { seed, workloads } => {
+            let deployments = u32::try_from(*workloads).context("size of the simulation")?;
+            Ok(Arc::new(SimCluster::new(*seed, SimSettings { deployments, ..SimSettings::default() })))
+        }
     }
 }
 
