@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use normalizer::LabelKeys;
+use normalizer::map::{Reject, Rows, Seat};
 use platform::ports::Kind;
 use schemas::Table;
 
@@ -9,13 +11,22 @@ use super::Options;
 use super::item::Object;
 use super::line::Lines;
 
+/// Snapshot id of explained rows.
+const SNAPSHOT: &str = "explain";
+
 /// `ReplicaSets` of all files, through which pods belong to Deployments.
 #[derive(Default)]
-pub(super) struct Owners {}
+pub(super) struct Owners(normalizer::Owners);
 
 impl Owners {
-    /// Remembers an object that owns others.
-    pub(super) fn learn(&mut self, _object: &Object<'_>) {}
+    /// Remembers an object that owns others. One that cannot be read is a reject of its own.
+    pub(super) fn learn(&mut self, object: &Object<'_>) {
+        if collected(&object.kind, &object.api_version) == Some(Kind::ReplicaSets)
+            && let Err(reject) = self.0.learn(object.json.get().as_bytes())
+        {
+            tracing::debug!(%reject, "owns nothing");
+        }
+    }
 }
 
 /// Whether the pipeline collects objects of a kind; an API version that is missing counts as the
@@ -43,22 +54,29 @@ pub(super) fn explain(object: &Object<'_>, options: &Options, owners: &Owners, l
     match collected(&object.kind, &object.api_version) {
         None if object.api_version.is_empty() => lines.skip(format!("{} is not collected", shown(&object.kind))),
         None => lines.skip(format!("{} of {} is not collected", shown(&object.kind), shown(&object.api_version))),
-        Some(Kind::ReplicaSets) => lines.skip("ReplicaSet has no table: it tells which pods belong to a Deployment"),
         Some(kind) => match mapped(kind, object, options, owners) {
-            Ok(rows) => rows.into_iter().for_each(|(table, row)| lines.row(table, row)),
-            Err(reason) => lines.reject(reason),
+            Ok(Rows::ReplicaSet { .. }) => {
+                lines.skip("ReplicaSet has no table: it tells which pods belong to a Deployment");
+            }
+            Ok(Rows::Pod(row)) => lines.row(Table::GkePods, row),
+            Ok(Rows::Deployment(row)) => lines.row(Table::GkeDeployments, row),
+            Ok(Rows::Autoscaler(rows)) => rows.into_iter().for_each(|row| lines.row(Table::HpaData, row)),
+            Ok(Rows::Node(row)) => lines.row(Table::GkeNodes, row),
+            Ok(Rows::Cluster(row)) => lines.row(Table::GkeClusters, row),
+            Err(reject) => lines.reject(reject.reason),
         },
     }
 }
 
 /// The rows of an object, as the normalizer makes them.
-fn mapped(
-    kind: Kind,
-    object: &Object<'_>,
-    _options: &Options,
-    _owners: &Owners,
-) -> Result<Vec<(Table, serde_json::Value)>, String> {
-    serde_json::from_str::<serde_json::Value>(object.json.get())
-        .map_err(|error| format!("{}: {error}", object.kind))?;
-    Err(format!("{kind}: this build does not map objects"))
+fn mapped(kind: Kind, object: &Object<'_>, options: &Options, owners: &Owners) -> Result<Rows, Reject> {
+    let seat = Seat {
+        cluster: options.cluster.clone(),
+        snapshot_id: SNAPSHOT.into(),
+        observed_at: options.at,
+        label_keys: &LabelKeys::default(),
+        owners: &owners.0,
+        node_count: None,
+    };
+    normalizer::map::object(kind, object.json.get().as_bytes(), &seat)
 }

@@ -33,6 +33,12 @@ pub fn start(
     if let Some(policy) = &args.policy {
         evaluator.policy = Some(policy.clone());
     }
+    let mut normalizer: normalizer::Config = env.read()?;
+    if let [only] = settings.clusters.0.keys().collect::<Vec<_>>().as_slice() {
+        // Whatever the log calls it, entries that come to a process with one cluster are of that one.
+        normalizer.audit_default_cluster = only.to_string();
+        normalizer.audit_clusters.push(format!("*={only}"));
+    }
     let faults = settings.injected_faults();
     let mut tasks = JoinSet::new();
     let mut start = |name: &'static str, build: &dyn Fn(&Env, &Ports) -> Result<Stage>| -> Result<()> {
@@ -44,7 +50,7 @@ pub fn start(
         Ok(())
     };
     start("snapshotter", &|env, ports| snapshotter::stage(&env.read()?, ports))?;
-    start("normalizer", &|env, ports| normalizer::stage(&env.read()?, ports))?;
+    start("normalizer", &|_, ports| normalizer::stage(&normalizer, ports))?;
     start("loader", &|env, ports| loader::stage(&env.read()?, ports))?;
     start("evaluator", &|_, ports| evaluator::stage(&evaluator, ports))?;
     start("notifier", &|env, ports| notifier::stage(&env.read()?, ports, env.points()))?;

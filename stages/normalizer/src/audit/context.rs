@@ -8,13 +8,16 @@ use super::Target;
 use super::call::ClusterLabels;
 use super::outcome::Reject;
 
+/// Stands for every cluster that is not listed.
+const EVERY_OTHER: &str = "*";
+
 /// Configured names, and what numbers were last.
 #[derive(Debug, Clone)]
 pub struct AuditContext {
     /// Users and service accounts through which changes are meant to come.
     pub pipelines: BTreeSet<String>,
     /// Our names of clusters, by `project/location/name` or by `name` as `resource.labels` gives
-    /// them; a cluster that is not listed keeps its own name.
+    /// them, or `*` for every other; a cluster that is not listed keeps its own name.
     pub clusters: BTreeMap<String, ClusterName>,
     /// The cluster of entries that name none: native events never do.
     pub default_cluster: ClusterName,
@@ -54,7 +57,7 @@ impl AuditContext {
             (Some(project), Some(location)) => self.clusters.get(&format!("{project}/{location}/{name}")),
             _ => None,
         };
-        match full.or_else(|| self.clusters.get(name)) {
+        match full.or_else(|| self.clusters.get(name)).or_else(|| self.clusters.get(EVERY_OTHER)) {
             Some(configured) => Ok(configured.clone()),
             None => Ok(ClusterName::parse(name)?),
         }
