@@ -119,7 +119,7 @@ pub(super) struct Tables {
 /// What was asked of the warehouse.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// Snapshots of each load job that loaded something.
+    /// Snapshots of each load job, also of those that were loaded before.
     pub(super) jobs: BTreeMap<String, BTreeSet<SnapshotId>>,
     /// Rows of each upsert.
     pub(super) upserts: Vec<(Table, usize)>,
@@ -178,13 +178,13 @@ impl Warehouse for MemoryWarehouse {
                 let mut tables = self.0.tables.lock().unwrap();
                 let mut loaded = 0;
                 for (snapshot, (revision, rows)) in files {
+                    self.0.asked.lock().unwrap().jobs.entry(job.id.clone()).or_default().insert(snapshot.clone());
                     let there = tables.loaded.get(&(job.table, snapshot.clone()));
                     if there.is_some_and(|(there, _)| *there >= revision) {
                         continue;
                     }
                     loaded += rows.len() as i64;
-                    tables.loaded.insert((job.table, snapshot.clone()), (revision, rows));
-                    self.0.asked.lock().unwrap().jobs.entry(job.id.clone()).or_default().insert(snapshot);
+                    tables.loaded.insert((job.table, snapshot), (revision, rows));
                 }
                 Ok(if loaded > 0 { LoadOutcome::Loaded(Loaded { rows: loaded }) } else { LoadOutcome::AlreadyLoaded })
             })
