@@ -20,11 +20,11 @@ pub(crate) fn rows(whole: &WholeKind) -> Vec<PipelineLedger> {
 
 fn snapshotter(whole: &WholeKind, kind: &str, listed: &KindManifest) -> PipelineLedger {
     PipelineLedger {
-        id: IdBuilder::new("ledger").part("snapshot", whole.manifest.snapshot_id.as_str()).part("kind", kind).finish(),
+        id: id_of(whole, kind),
         kind: Some(kind.to_owned()),
         parts: count(&listed.parts),
         objects: listed.object_count,
-        outcome: if listed.complete { DONE } else { INCOMPLETE }.to_owned(),
+        outcome: outcome(listed),
         ..of_stage("snapshotter", whole)
     }
 }
@@ -32,7 +32,7 @@ fn snapshotter(whole: &WholeKind, kind: &str, listed: &KindManifest) -> Pipeline
 fn normalizer(whole: &WholeKind) -> PipelineLedger {
     let rejects = sum(whole, |part| part.reject_count);
     PipelineLedger {
-        id: id_with_revision(whole).part("kind", &whole.kind).finish(),
+        id: id_of(whole, &whole.kind),
         kind: Some(whole.kind.clone()),
         table: whole.table.map(|table| table.name().to_owned()),
         parts: count(&whole.parts),
@@ -46,14 +46,20 @@ fn normalizer(whole: &WholeKind) -> PipelineLedger {
 fn loader(whole: &WholeKind) -> Option<PipelineLedger> {
     let table = whole.table?;
     Some(PipelineLedger {
-        id: id_with_revision(whole).part("table", table.name()).finish(),
+        id: id_of(whole, &whole.kind),
         kind: Some(whole.kind.clone()),
         table: Some(table.name().to_owned()),
         parts: count(&whole.parts),
         objects: sum(whole, |part| part.object_count),
         rows: sum(whole, |part| part.row_count),
+        // Loaded rows that are not all must not pass for the whole: no data is not zero.
+        outcome: whole.manifest.kinds.get(&whole.kind).map_or_else(|| INCOMPLETE.to_owned(), outcome),
         ..of_stage("loader", whole)
     })
+}
+
+fn outcome(listed: &KindManifest) -> String {
+    if listed.complete { DONE } else { INCOMPLETE }.to_owned()
 }
 
 fn of_stage(stage: &str, whole: &WholeKind) -> PipelineLedger {
@@ -74,9 +80,10 @@ fn of_stage(stage: &str, whole: &WholeKind) -> PipelineLedger {
     }
 }
 
-fn id_with_revision(whole: &WholeKind) -> IdBuilder {
-    let snapshot = whole.manifest.snapshot_id.as_str();
-    IdBuilder::new("ledger").part("snapshot", snapshot).part("revision", whole.revision.to_string())
+/// One row per stage, snapshot and kind: a higher revision's counts replace a lower one's, as its
+/// rows do.
+fn id_of(whole: &WholeKind, kind: &str) -> String {
+    IdBuilder::new("ledger").part("snapshot", whole.manifest.snapshot_id.as_str()).part("kind", kind).finish()
 }
 
 fn sum(whole: &WholeKind, of: fn(&RowBatch) -> i64) -> i64 {

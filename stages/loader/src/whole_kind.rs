@@ -1,6 +1,6 @@
 //! The barrier: one kind of one snapshot, when all of its parts are rows.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -44,13 +44,22 @@ impl WholeKind {
         let table = table_of(batch).map_err(HandleError::Poison)?;
         let manifest = read_manifest(batch, objects).await?;
         let listed = listed(&manifest, batch).map_err(HandleError::Poison)?;
-        let notes: Vec<String> =
-            (0..).take(listed.parts.len()).map(|part| keys.done_part(batch.revision, &batch.kind, part)).collect();
-        let there = objects.list(&format!("{}done/", keys.rows_prefix(batch.revision))).await?;
-        let there: HashSet<&str> = there.iter().map(|object| object.key.as_str()).collect();
-        if !notes.iter().all(|note| there.contains(note.as_str())) {
+        let all = objects.list(&prefix_of_revisions(&keys)).await?;
+        let there: BTreeSet<&str> = all.iter().map(|object| object.key.as_str()).collect();
+        let notes = |revision: i64| {
+            (0..).take(listed.parts.len()).map(|part| keys.done_part(revision, &batch.kind, part)).collect::<Vec<_>>()
+        };
+        let is_whole = |revision: i64| notes(revision).iter().all(|note| there.contains(note.as_str()));
+        if !is_whole(batch.revision) {
             return Ok(None);
         }
+        let higher = revisions(&keys, &there).into_iter().filter(|revision| *revision > batch.revision);
+        if let Some(revision) = higher.rev().find(|revision| is_whole(*revision)) {
+            let (snapshot_id, kind) = (&batch.snapshot_id, &batch.kind);
+            tracing::info!(%snapshot_id, kind, revision, "replaced by a higher revision, not loaded again");
+            return Ok(None);
+        }
+        let notes = notes(batch.revision);
         let parts: Vec<RowBatch> = futures::stream::iter(notes)
             .map(|note| read_note(note, objects))
             .buffered(PARALLEL_READS)
@@ -87,6 +96,19 @@ fn keys_of(batch: &RowBatch) -> anyhow::Result<SnapshotKeys> {
         && batch.revision >= 0;
     ensure!(fits, "part of snapshot {}: {:?} is not its manifest", batch.snapshot_id, batch.manifest);
     Ok(keys)
+}
+
+/// What the keys of every revision's rows start with, up to the revision's number.
+fn prefix_of_revisions(keys: &SnapshotKeys) -> String {
+    let first = keys.rows_prefix(0);
+    first.strip_suffix("0/").unwrap_or(&first).to_owned()
+}
+
+/// The revisions that have objects.
+fn revisions(keys: &SnapshotKeys, there: &BTreeSet<&str>) -> BTreeSet<i64> {
+    let prefix = prefix_of_revisions(keys);
+    let number = |key: &&str| key.strip_prefix(&prefix)?.split_once('/')?.0.parse().ok();
+    there.iter().filter_map(number).collect()
 }
 
 fn table_of(batch: &RowBatch) -> anyhow::Result<Option<Table>> {

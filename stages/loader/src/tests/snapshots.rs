@@ -184,7 +184,9 @@ async fn a_kind_with_a_known_gap_is_loaded_and_the_ledger_says_it_is_not_all() {
     let snapshot = Snapshot::stored_as(&world, "s-1", &[(2, 0)], 0, Some(Table::GkePodUsage), gap);
     world.process().handle(&snapshot.normalized(&world)[0]).await.unwrap();
     assert_eq!(world.loaded(), [("s-1".into(), 2)]);
-    assert!(world.ledger("snapshotter").iter().all(|row| row["outcome"] == "incomplete"));
+    for stage in ["snapshotter", "loader"] {
+        assert!(world.ledger(stage).iter().all(|row| row["outcome"] == "incomplete"), "{stage}");
+    }
 }
 
 #[tokio::test]
@@ -198,15 +200,24 @@ async fn a_kind_without_a_table_has_rejects_and_ledger_only() {
 }
 
 #[tokio::test]
-async fn a_higher_revision_replaces_rows_and_rejects() {
+async fn a_higher_revision_replaces_rows_rejects_and_ledger_and_is_not_replaced_by_a_lower_one() {
     let world = World::default();
-    let table = Some(Table::GkePodUsage);
-    for (revision, part) in [(0, (1, 1)), (1, (2, 0))] {
-        let snapshot = Snapshot::stored_as(&world, "s-1", &[part], revision, table, None);
-        world.process().handle(&snapshot.normalized(&world)[0]).await.unwrap();
-    }
-    assert_eq!(world.loaded(), [("s-1".into(), 2)]);
-    assert_eq!(world.tables().rejected.values().map(Vec::len).collect::<Vec<_>>(), [0]);
+    let revision = |revision, part| {
+        Snapshot::stored_as(&world, "s-1", &[part], revision, Some(Table::GkePodUsage), None)
+            .normalized(&world)
+            .remove(0)
+    };
+    let first = revision(0, (1, 2));
+    world.process().handle(&first).await.unwrap();
+    world.process().handle(&revision(1, (3, 0))).await.unwrap();
+    let after = world.tables();
+    assert_eq!(world.loaded(), [("s-1".into(), 3)]);
+    assert_eq!(after.rejected.values().map(Vec::len).collect::<Vec<_>>(), [0]);
+    let ledger = |stage| world.ledger(stage).iter().map(|row| (row["rows"].clone(), row["rejects"].clone())).collect();
+    let (normalizer, loader): (Vec<_>, Vec<_>) = (ledger("normalizer"), ledger("loader"));
+    assert_eq!((normalizer, loader), (vec![(json!(3), json!(0))], vec![(json!(3), json!(0))]));
+    world.process().handle(&first).await.unwrap();
+    assert_eq!(world.tables(), after);
 }
 
 #[tokio::test]
