@@ -6,6 +6,7 @@ mod inventory;
 mod read;
 mod sort;
 mod yaml;
+mod yaml_document;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
