@@ -1,1 +1,3 @@
 //! Stage normalizer.
+
+pub mod audit;
