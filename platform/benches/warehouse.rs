@@ -1,5 +1,7 @@
 //! How fast the embedded warehouse takes a large snapshot, and answers about it.
 
+#![allow(clippy::expect_used)] // A failed step is a failed measurement.
+
 use std::hint::black_box;
 use std::time::Duration;
 
