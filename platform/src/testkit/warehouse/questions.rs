@@ -135,6 +135,7 @@ pub async fn conservation_says_what_does_not_add_up(fixture: &Fixture) {
         "table_rows",
         "table_rejects",
         "balanced",
+        "complete",
     ];
     let proof = async || {
         let question = Question::Conservation { from: october(1, 0), to: october(2, 0) };
@@ -150,18 +151,18 @@ pub async fn conservation_says_what_does_not_add_up(fixture: &Fixture) {
         ],
     )
     .await;
-    assert_eq!(proof().await, ["pods 3 3 2 1 - 0 0 false"], "nothing is loaded yet");
+    assert_eq!(proof().await, ["pods 3 3 2 1 - 0 0 false true"], "nothing is loaded yet");
     load_rows(fixture, "s1", &[pod("s1", "a"), pod("s1", "b")]).await;
     upsert(fixture, &[ledger("loader", "l", 3, 2, 1)]).await;
-    assert_eq!(proof().await, ["pods 3 3 2 1 2 2 0 false"], "the reject is missing");
+    assert_eq!(proof().await, ["pods 3 3 2 1 2 2 0 false true"], "the reject is missing");
     fixture.warehouse.put_rejects(&"s1".into(), "pods", 0, file(&[reject("s1", 0, "x")])).await.unwrap();
-    assert_eq!(proof().await, ["pods 3 3 2 1 2 2 1 true"]);
+    assert_eq!(proof().await, ["pods 3 3 2 1 2 2 1 true true"]);
     let counts = ask(fixture, Question::SnapshotCounts { snapshot_id: "s1".into() }).await;
-    assert_eq!(table(&counts, &wanted), ["pods 3 3 2 1 2 2 1 true"]);
+    assert_eq!(table(&counts, &wanted), ["pods 3 3 2 1 2 2 1 true true"]);
     let failed =
         PipelineLedger { outcome: "failed".to_owned(), finished_at: october(1, 2), ..ledger("loader", "l", 3, 2, 1) };
     upsert(fixture, &[failed]).await;
-    assert_eq!(proof().await, ["pods 3 3 2 1 2 2 1 false"], "a unit that is not done");
+    assert_eq!(proof().await, ["pods 3 3 2 1 2 2 1 true false"], "what adds up of a list that was not whole");
     let outside = Question::Conservation { from: october(2, 0), to: october(3, 0) };
     assert_eq!(ask(fixture, outside).await.rows.len(), 0);
 }

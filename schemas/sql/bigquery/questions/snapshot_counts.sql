@@ -12,7 +12,8 @@
 -- column loaded_rows INT64: rows loaded, from the loader's ledger
 -- column table_rows INT64: rows that are in the table
 -- column table_rejects INT64: rows that are in rejected_rows
--- column balanced BOOL: whether objects listed = rows + rejects = rows loaded, and every unit is done; an autoscaler may have several rows
+-- column complete BOOL: whether the source gave the whole list
+-- column balanced BOOL: whether objects listed = rows + rejects = rows loaded; an autoscaler may have several rows
 WITH units AS (
   SELECT
     snapshot_id,
@@ -84,12 +85,12 @@ compared AS (
 SELECT
   cluster, snapshot_id, unit_kind AS `kind`, table_name AS `table`, observed_at, listed, mapped,
   mapped_rows, mapped_rejects, loaded_rows, table_rows, table_rejects,
+  unfinished = 0 AS complete,
   COALESCE(
-    unfinished = 0
-    AND listed = mapped
-    AND mapped_rejects = table_rejects
-    AND COALESCE(mapped_rows = loaded_rows, table_name IS NULL AND mapped_rows = 0)
-    AND mapped_rows = table_rows
+    listed = COALESCE(mapped, 0)
+    AND COALESCE(mapped_rejects, 0) = table_rejects
+    AND COALESCE(mapped_rows, 0) = COALESCE(loaded_rows, 0)
+    AND COALESCE(mapped_rows, 0) = table_rows
     AND (
       table_name IS NULL
       OR CASE WHEN table_name = 'hpa_data' THEN mapped_rows >= mapped - mapped_rejects
