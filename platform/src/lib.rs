@@ -10,6 +10,7 @@
 pub mod embedded;
 pub mod kubernetes;
 pub mod layers;
+pub mod nearest;
 pub mod ports;
 pub mod runtime;
 pub mod testkit;

@@ -20,6 +20,19 @@ pub const SCHEMA_ATTRIBUTE: &str = "podledger_schema";
 /// parsing canonical form, as the Avro specification defines it, in hex.
 pub const SCHEMA_FINGERPRINT_ATTRIBUTE: &str = "podledger_schema_fingerprint";
 
+/// Most bytes that one length in Avro data may make us allocate. Lengths come from outside; a part's
+/// blocks and every message are far smaller.
+pub const MAX_AVRO_ALLOCATION: usize = 64 * 1024 * 1024;
+
+/// Sets the bound on Avro's allocations, once for the process. Whoever decodes calls it first: what
+/// decodes Avro before it has the crate's own, larger bound for good.
+pub fn bound_avro_allocations() {
+    static BOUND: std::sync::Once = std::sync::Once::new();
+    BOUND.call_once(|| {
+        apache_avro::util::max_allocation_bytes(MAX_AVRO_ALLOCATION);
+    });
+}
+
 /// How a message is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -46,6 +59,7 @@ impl RecordSchema {
     /// Parses a compiled-in schema.
     #[allow(clippy::expect_used)] // The text is compiled in and every schema is parsed by a test.
     pub(crate) fn parse(name: &'static str, avsc: &'static str) -> Self {
+        bound_avro_allocations();
         let schema = Schema::parse_str(avsc).expect("compiled-in schemas parse");
         let fingerprint = schema.fingerprint::<Rabin>().to_string();
         Self { name, avsc, schema, fingerprint }

@@ -4,6 +4,8 @@
 //! It never does I/O, never reads a clock, and knows no stage and no adapter.
 
 mod codec;
+mod compatibility;
+pub mod ddl;
 mod generated;
 mod ids;
 mod json;
@@ -16,8 +18,10 @@ mod topics;
 mod words;
 
 pub use codec::{
-    AvroRecord, DecodeError, Encoded, Encoding, Message, RecordSchema, SCHEMA_ATTRIBUTE, SCHEMA_FINGERPRINT_ATTRIBUTE,
+    AvroRecord, DecodeError, Encoded, Encoding, MAX_AVRO_ALLOCATION, Message, RecordSchema, SCHEMA_ATTRIBUTE,
+    SCHEMA_FINGERPRINT_ATTRIBUTE, bound_avro_allocations,
 };
+pub use compatibility::{Incompatibility, check_compatibility};
 pub use generated::messages::*;
 pub use generated::rows::*;
 pub use ids::{

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use apache_avro::{Codec, Reader, Writer};
 
+use crate::codec::bound_avro_allocations;
 use crate::{AvroRecord, IdBuilder, Table};
 
 /// A record that is a row of a table.
@@ -79,6 +80,7 @@ pub struct RowReader<R>(PhantomData<R>);
 impl<R: Row> RowReader<R> {
     /// Streams the rows.
     pub fn read(file: impl Read) -> Result<impl Iterator<Item = Result<R, RowsError>>, RowsError> {
+        bound_avro_allocations();
         let reader = Reader::builder(file).human_readable(false).build().map_err(RowsError::new::<R>)?;
         Ok(reader.into_deser_iter::<R>().map(|row| row.map_err(RowsError::new::<R>)))
     }

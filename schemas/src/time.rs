@@ -21,8 +21,9 @@ pub struct TimestampError {
 impl Timestamp {
     /// 0001-01-01T00:00:00Z.
     pub const MIN: Self = Self(-62_135_596_800_000_000);
-    /// 9999-12-31T23:59:59.999999Z.
-    pub const MAX: Self = Self(253_402_300_799_999_999);
+    /// 9999-12-30T22:00:00Z: the last moment that every time zone can write with four digits
+    /// of a year, and jiff's own bound.
+    pub const MAX: Self = Self(253_402_207_200_000_000);
 
     /// From microseconds since the epoch, clamped to the years 1 to 9999.
     pub fn from_micros(micros: i64) -> Self {
@@ -147,6 +148,14 @@ mod tests {
             assert_eq!(Timestamp::parse(text).unwrap(), expected, "{text}");
         }
         assert_eq!(Timestamp::parse("2026-10-01T12:00:00.123456789Z").unwrap().micros() % 1_000_000, 123_456);
+    }
+
+    #[test]
+    fn the_first_and_the_last_moment_survive_being_written_and_read() {
+        for moment in [Timestamp::MIN, Timestamp::MAX] {
+            assert_eq!(Timestamp::parse(&moment.to_string()).unwrap(), moment);
+        }
+        assert!(Timestamp::parse("9999-12-31T23:59:59Z").is_err());
     }
 
     #[test]

@@ -1,1 +1,6 @@
-//! Whole-system tests.
+//! Whole-system tests: the real binaries, started, fed, killed and compared.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A laboratory that breaks is a failed test.
+
+pub mod binaries;
+pub mod tables;
+pub mod webhook;

@@ -1,1 +1,9 @@
-//! embedded.
+//! Adapters that need nothing but a disk: the defaults of `podledger up`.
+
+pub mod broker;
+pub mod objects;
+pub mod warehouse;
+
+pub use broker::{BrokerSettings, SqliteBroker};
+pub use objects::DirObjects;
+pub use warehouse::SqliteWarehouse;

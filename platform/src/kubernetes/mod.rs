@@ -1,1 +1,17 @@
-//! kubernetes.
+//! Where clusters come from: a live API server, files that `kubectl` wrote, or a simulation.
+//!
+//! Consumes API responses and files; emits the objects of one kind as they are. Reads nothing of an
+//! object but what tells its kind, and never asks for Secrets.
+
+mod head;
+pub mod splitter;
+
+mod cluster_object;
+mod dump;
+mod listing;
+mod live;
+pub mod sim;
+
+pub use dump::DumpCluster;
+pub use live::{KubeCluster, KubeSettings};
+pub use sim::{SimCluster, SimSettings};

@@ -118,7 +118,7 @@ pub trait Broker: Send + Sync {
     async fn ping(&self) -> PortResult<()>;
 }
 
-impl dyn Broker {
+impl dyn Broker + '_ {
     /// Publishes messages of one type, each under its own ordering key.
     pub async fn publish_messages<M: Message>(&self, messages: &[M]) -> PortResult<Vec<String>> {
         let outgoing = messages

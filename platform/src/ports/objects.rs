@@ -83,7 +83,7 @@ pub trait Objects: Send + Sync {
     async fn ping(&self) -> PortResult<()>;
 }
 
-impl dyn Objects {
+impl dyn Objects + '_ {
     /// Creates an object from bytes at hand.
     pub async fn create_bytes(&self, key: &str, body: impl Into<Bytes> + Send) -> PortResult<Created> {
         let body = body.into();

@@ -142,6 +142,23 @@ pub enum Question {
         /// The snapshot.
         snapshot_id: SnapshotId,
     },
+    /// What [`Question::Conservation`] answers, for one snapshot.
+    SnapshotCounts {
+        /// The snapshot.
+        snapshot_id: SnapshotId,
+    },
+    /// Rejected rows of one snapshot; `limit` rows at most.
+    SnapshotRejects {
+        /// The snapshot.
+        snapshot_id: SnapshotId,
+        /// Most rows wanted.
+        limit: u64,
+    },
+    /// Notifications about the transitions of one snapshot.
+    SnapshotNotifications {
+        /// The snapshot.
+        snapshot_id: SnapshotId,
+    },
     /// Per snapshot and table: rows in the ledger and rows in the table, for the conservation proof.
     Conservation {
         /// From this time on.

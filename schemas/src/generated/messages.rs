@@ -329,7 +329,7 @@ impl Message for SnapshotRequest {
     const TOPIC: Topic = Topic::SnapshotRequests;
     const ENCODING: Encoding = Encoding::Json;
     fn ordering_key(&self) -> Option<String> {
-        Some(format!("{}", self.cluster))
+        Some(self.cluster.to_string())
     }
 }
 
@@ -411,7 +411,7 @@ impl Message for Violation {
     const TOPIC: Topic = Topic::Violations;
     const ENCODING: Encoding = Encoding::Binary;
     fn ordering_key(&self) -> Option<String> {
-        Some(format!("{}", self.episode_id))
+        Some(self.episode_id.to_string())
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
 use async_trait::async_trait;
-use platform::ports::{Broker, Kind, Objects};
+use platform::ports::{Incoming, Broker, Kind, Objects};
 use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Ports, Stage};
 use schemas::keys::SnapshotKeys;
 use schemas::{RawBatch, RowBatch, Subscription, Topic};
 use tokio::sync::Semaphore;
 
+use crate::audit::AuditHandler;
 use crate::config::Config;
 use crate::labels::LabelKeys;
 use crate::map::{Seat, table_of};
@@ -33,8 +34,11 @@ pub fn stage(config: &Config, ports: &Ports) -> anyhow::Result<Stage> {
         label_keys: Arc::new(config.label_keys()),
         mapping: Semaphore::new(config.mapping_threads()),
     });
-    // The audit log's consumer stands beside this one.
-    let consumers = vec![Consumer::new::<RawBatch>(Subscription::new(Topic::RawBatches, NAME), normalizer)];
+    let audit = Arc::new(AuditHandler::new(Arc::clone(&ports.broker), config.audit_context()?));
+    let consumers = vec![
+        Consumer::new::<RawBatch>(Subscription::new(Topic::RawBatches, NAME), normalizer),
+        Consumer::new::<Incoming>(Subscription::new(Topic::AuditLogs, NAME), audit),
+    ];
     Ok(Stage { name: NAME, consumers })
 }
 

@@ -1,0 +1,144 @@
+//! Opening ports: the only place that names adapters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::address::{BrokerAddress, ClusterAddress, ObjectsAddress, WarehouseAddress};
+use super::config_error::ConfigError;
+use super::ports::Ports;
+use super::settings::RuntimeSettings;
+use super::trace::TracedBroker;
+use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
+use crate::kubernetes::{DumpCluster, KubeCluster, SimCluster, SimSettings};
+use crate::layers::{
+    Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, RetryBroker, RetryObjects, RetryWarehouse, TimeoutBroker,
+    TimeoutObjects, TimeoutWarehouse,
+};
+use crate::ports::{Broker, Cluster, Objects, Warehouse};
+
+/// Which ports a process needs; broker and objects always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    warehouse: bool,
+    clusters: bool,
+}
+
+impl Needs {
+    /// Broker and objects.
+    pub const MESSAGES_AND_OBJECTS: Self = Self { warehouse: false, clusters: false };
+
+    /// And the warehouse.
+    #[must_use]
+    pub const fn and_warehouse(self) -> Self {
+        Self { warehouse: true, ..self }
+    }
+
+    /// And at least one cluster.
+    #[must_use]
+    pub const fn and_clusters(self) -> Self {
+        Self { clusters: true, ..self }
+    }
+}
+
+/// Opens the adapters behind the addresses, without layers: see [`layered`]. A port that is needed
+/// and has no address is a [`ConfigError`]; nothing falls back. The warehouse's tables are there
+/// when this returns.
+pub async fn open(settings: &RuntimeSettings, needs: Needs) -> anyhow::Result<Ports> {
+    let broker = needed(&settings.broker, "PODLEDGER_BROKER", "sqlite:PATH or pubsub:PROJECT")?;
+    let objects = needed(&settings.objects, "PODLEDGER_OBJECTS", "file:DIR or gs://BUCKET/PREFIX")?;
+    let warehouse = match needs.warehouse {
+        true => {
+            let forms = "sqlite:PATH or bigquery:PROJECT.DATASET";
+            Some(needed(&settings.warehouse, "PODLEDGER_WAREHOUSE", forms)?)
+        }
+        false => None,
+    };
+    if needs.clusters && settings.clusters.0.is_empty() {
+        let forms = "kube:CONTEXT, gke:PROJECT/LOCATION/NAME, dump:DIR or sim:SEED";
+        return Err(
+            ConfigError::new("PODLEDGER_CLUSTERS", format!("not set (expected: NAME=ADDRESS,…; {forms})")).into()
+        );
+    }
+    let broker = open_broker(broker).await.context("open the broker")?;
+    let objects = open_objects(objects).await.context("open the object store")?;
+    let warehouse = match warehouse {
+        Some(address) => {
+            let warehouse = open_warehouse(address).await.context("open the warehouse")?;
+            warehouse.prepare().await.context("prepare the warehouse")?;
+            Some(warehouse)
+        }
+        None => None,
+    };
+    let mut clusters = BTreeMap::new();
+    for (name, address) in settings.clusters.0.iter().filter(|_| needs.clusters) {
+        let cluster = open_cluster(address).await.with_context(|| format!("open cluster {name}"))?;
+        clusters.insert(name.clone(), cluster);
+    }
+    Ok(Ports { broker, objects, warehouse, clusters, clock: settings.clock.clock() })
+}
+
+/// One stage's ports over shared adapters: traced, retried, bounded in time, and with faults where
+/// they are switched on. Each stage of a process needs its own, since faults are per stage.
+pub fn layered(adapters: &Ports, stage: &'static str, settings: &RuntimeSettings, faults: &Faults) -> Ports {
+    let (retry, timeouts, points) = (settings.retry(), settings.timeouts(), faults.points(stage));
+    let Ports { mut broker, mut objects, mut warehouse, clusters, clock } = adapters.clone();
+    if faults.are_on() {
+        broker = Arc::new(FaultyBroker::new(broker, points.clone()));
+        objects = Arc::new(FaultyObjects::new(objects, points.clone()));
+        warehouse = warehouse.map(|inner| Arc::new(FaultyWarehouse::new(inner, points)) as Arc<dyn Warehouse>);
+    }
+    broker = Arc::new(RetryBroker::new(Arc::new(TimeoutBroker::new(broker, timeouts)), retry));
+    objects = Arc::new(RetryObjects::new(Arc::new(TimeoutObjects::new(objects, timeouts)), retry));
+    warehouse = warehouse.map(|inner| {
+        Arc::new(RetryWarehouse::new(Arc::new(TimeoutWarehouse::new(inner, timeouts)), retry)) as Arc<dyn Warehouse>
+    });
+    Ports { broker: Arc::new(TracedBroker::new(broker)), objects, warehouse, clusters, clock }
+}
+
+fn needed<'a, A>(address: &'a Option<A>, variable: &str, forms: &str) -> Result<&'a A, ConfigError> {
+    address.as_ref().ok_or_else(|| ConfigError::new(variable, format!("not set (expected: {forms})")))
+}
+
+async fn open_broker(address: &BrokerAddress) -> anyhow::Result<Arc<dyn Broker>> {
+    match address {
+        BrokerAddress::Sqlite(path) => Ok(Arc::new(SqliteBroker::open(path, BrokerSettings::default())?)),
+        BrokerAddress::Pubsub { project } => Err(not_in_this_version(&format!("pubsub:{project}"))),
+    }
+}
+
+async fn open_objects(address: &ObjectsAddress) -> anyhow::Result<Arc<dyn Objects>> {
+    match address {
+        ObjectsAddress::Directory(directory) => Ok(Arc::new(DirObjects::open(directory)?)),
+        ObjectsAddress::CloudStorage { bucket, .. } => Err(not_in_this_version(&format!("gs://{bucket}"))),
+    }
+}
+
+async fn open_warehouse(address: &WarehouseAddress) -> anyhow::Result<Arc<dyn Warehouse>> {
+    match address {
+        WarehouseAddress::Sqlite(path) => Ok(Arc::new(SqliteWarehouse::open(path)?)),
+        WarehouseAddress::BigQuery { project, dataset } => {
+            Err(not_in_this_version(&format!("bigquery:{project}.{dataset}")))
+        }
+    }
+}
+
+async fn open_cluster(address: &ClusterAddress) -> anyhow::Result<Arc<dyn Cluster>> {
+    match address {
+        ClusterAddress::Dump(directory) => Ok(Arc::new(DumpCluster::open(directory)?)),
+        ClusterAddress::Kube { context } => Ok(Arc::new(KubeCluster::connect(context.as_deref()).await?)),
+        ClusterAddress::Gke { project, location, name } => {
+            Err(not_in_this_version(&format!("gke:{project}/{location}/{name}")))
+        }
+        ClusterAddress::Sim { seed, workloads } => {
+            let deployments = u32::try_from(*workloads).context("size of the simulation")?;
+            Ok(Arc::new(SimCluster::new(*seed, SimSettings { deployments, ..SimSettings::default() })))
+        }
+    }
+}
+
+/// The address is right, but what stands behind it was not built in.
+fn not_in_this_version(address: &str) -> anyhow::Error {
+    anyhow::anyhow!("{address}: no adapter for this scheme in this version")
+}

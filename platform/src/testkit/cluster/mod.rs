@@ -1,0 +1,14 @@
+//! Holds every cluster adapter to the port's promises, and stands in for an API server.
+
+// A failed expectation here is a failed test, which is what this module is for.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc)]
+
+mod api_server;
+mod contract;
+mod fault;
+mod served;
+
+pub use api_server::ApiServer;
+pub use contract::{Subject, contract, drain};
+pub use fault::Fault;
+pub use served::{Served, Source};

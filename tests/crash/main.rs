@@ -1,0 +1,3 @@
+//! crash.
+#[test]
+fn placeholder() {}
