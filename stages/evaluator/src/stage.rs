@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use platform::ports::{Broker, Generation, Objects, Replaced, Warehouse};
-use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Metrics, Ports, Stage};
+use platform::runtime::{ConfigError, Consumer, Handle, HandleError, MessageContext, Metrics, Ports, Stage};
 use schemas::{ClusterName, Purpose, RowBatch, Subscription, Timestamp, Topic, Violation, keys};
 
 use crate::config::Config;
@@ -22,6 +22,8 @@ use crate::snapshot::Snapshot;
 use crate::state::{State, StateError};
 use crate::workload::Workload;
 
+/// Variable that names the policy file.
+const POLICY: &str = "PODLEDGER_POLICY";
 /// How often a lost race for the state is run again before the message is given back.
 const MAX_RACES: usize = 16;
 /// Violations that are published at once.
@@ -125,8 +127,11 @@ impl Evaluator {
     pub fn new(config: &Config, ports: &Ports) -> anyhow::Result<Self> {
         let policy = match config.policy.as_deref().filter(|path| !path.as_os_str().is_empty()) {
             Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("read policy {}", path.display()))?;
-                Policy::parse(&text).with_context(|| format!("read policy {}", path.display()))?
+                // A policy that cannot be used is wrong configuration, and so is one that is not there.
+                let unusable =
+                    |error: &dyn std::fmt::Display| ConfigError::new(POLICY, format!("{}: {error}", path.display()));
+                let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
+                Policy::parse(&text).map_err(|error| unusable(&error))?
             }
             None => Policy::default(),
         };
