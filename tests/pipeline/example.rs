@@ -42,7 +42,9 @@ pub(crate) async fn up_once(data: &Path, webhook: &Webhook) -> Value {
 /// The same in five processes, under the same snapshot id.
 pub(crate) async fn five_processes(data: &DataDir, webhook: &Webhook, snapshot_id: &str) {
     let mut processes: Vec<Process> = STAGES.iter().map(|stage| start(data, stage, webhook)).collect();
-    processes.iter_mut().for_each(|process| drop(until_ready(process)));
+    for process in &mut processes {
+        until_ready(process);
+    }
 
     let queues = Queues::of(data);
     let registered = ask(data, &["ped", "register", "--at", TAKEN_AT, example("ped").to_str().unwrap()]);

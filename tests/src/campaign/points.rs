@@ -1,6 +1,6 @@
 //! Crash points: those that a run passes, and those that none can.
 
-use platform::layers::{all_points, points};
+use platform::layers::faults::{all_points, points};
 
 /// Operations that no run passes, by stage, and why. They are on the list of points because every
 /// stage's ports have them, not because the stage uses them.
