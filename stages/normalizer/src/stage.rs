@@ -72,7 +72,16 @@ impl Handle<RawBatch> for Normalizer {
                 store::write(&*self.objects, &task, mapped).await?
             }
         };
-        self.broker.publish_messages(&[announced]).await?;
+        self.broker.publish_messages(std::slice::from_ref(&announced)).await?;
+        tracing::info!(
+            cluster = %announced.cluster,
+            snapshot_id = %announced.snapshot_id,
+            kind = announced.kind,
+            part = announced.part,
+            rows = announced.row_count,
+            rejects = announced.reject_count,
+            "part normalized"
+        );
         Ok(())
     }
 }

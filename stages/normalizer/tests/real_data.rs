@@ -3,6 +3,8 @@
 //! The files are not ours and are not in the repository: `PODLEDGER_REAL_DATA` says where they
 //! lie. Without it the test says so and does nothing.
 
+#![allow(clippy::unwrap_used)] // Helpers of a test fail it as the test itself would.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
