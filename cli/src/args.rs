@@ -10,13 +10,12 @@ use schemas::{Severity, Timestamp};
 #[command(
     name = "podledger",
     version,
-    about,
     max_term_width = 100,
     after_help = "Examples:\n  \
-        podledger up --once --dump examples/cluster --ped examples/ped   one look at a dump, with a report\n  \
-        podledger up --kube                                              watch the current kubectl context\n  \
-        podledger explain pods.json audit.json                           what the pipeline would make of files\n  \
-        podledger ped validate teams/                                    check declarations before merging them\n\n\
+        podledger up --once --dump examples/cluster --ped examples/ped   one look, with a report\n  \
+        podledger up --kube                                              watch a live cluster\n  \
+        podledger explain pods.json audit.json                           what becomes of files\n  \
+        podledger ped validate teams/                                    check declarations\n\n\
         Exit codes: 0 fine, 1 something failed, 2 wrong usage or configuration, 3 the policy says no."
 )]
 pub struct Cli {
