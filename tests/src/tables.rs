@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn only_the_attempt_of_a_raw_key_is_taken_out() {
-        let row = |attempt: &str| format!("Text(\"a\") | Text(\"raw/uk/2026-11-20/s1/{attempt}/pods-0.ndjson.gz\") | Null");
+        let row =
+            |attempt: &str| format!("Text(\"a\") | Text(\"raw/uk/2026-11-20/s1/{attempt}/pods-0.ndjson.gz\") | Null");
         assert_eq!(without_attempt(&row("1")), without_attempt(&row("12")));
         assert_eq!(without_attempt(&row("1")), row("*"));
         assert_ne!(without_attempt(&row("1")), without_attempt(&row("1").replace("pods", "nodes")));
@@ -149,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_row_too_many_is_a_difference() {
-        let contents = |rows: &[&str]| Contents::from([("t".to_owned(), rows.iter().map(ToString::to_string).collect())]);
+        let contents =
+            |rows: &[&str]| Contents::from([("t".to_owned(), rows.iter().map(ToString::to_string).collect())]);
         assert_eq!(difference(&contents(&["a", "b"]), &contents(&["a", "b"])), "");
         assert!(difference(&contents(&["a"]), &contents(&["a", "a"])).contains("+ a"));
         assert!(difference(&contents(&["a"]), &Contents::new()).contains("- a"));

@@ -89,7 +89,8 @@ impl Outcome {
             assert!(calls.iter().all(|call| call.key == calls[0].key), "event {event} has several keys: {calls:#?}");
             assert!(calls.iter().all(|call| call.raw == calls[0].raw), "event {event} has several bodies: {calls:#?}");
         }
-        let accepted = |event: &String| told.get(event.as_str()).is_some_and(|calls| calls.iter().any(|call| call.accepted));
+        let accepted =
+            |event: &String| told.get(event.as_str()).is_some_and(|calls| calls.iter().any(|call| call.accepted));
         let missed: Vec<_> = self.events.iter().filter(|event| !accepted(event)).collect();
         assert!(missed.is_empty(), "the webhook was never told of {missed:?}");
         let keys: BTreeSet<_> = told.values().map(|calls| &calls[0].key).collect();
@@ -98,7 +99,8 @@ impl Outcome {
 
     /// What each event's calls said, by event.
     pub fn told(&self) -> BTreeMap<String, (String, Vec<u8>)> {
-        let told = self.calls.iter().map(|call| (call.field("event_id").to_owned(), (call.key.clone(), call.raw.to_vec())));
+        let told =
+            self.calls.iter().map(|call| (call.field("event_id").to_owned(), (call.key.clone(), call.raw.to_vec())));
         told.collect()
     }
 }

@@ -40,9 +40,7 @@ pub async fn run(world: &World, folder: &Path, peace: Peace) -> Outcome {
     let (data, dumps) = (DataDir::create(&folder.join("data")), folder.join("dumps"));
     let (mut killer, kills, webhook) = match peace {
         Peace::Undisturbed => (None, 0, Webhook::start().await),
-        Peace::Disturbed { seed, kills } => {
-            (Some(Killer::new(seed)), kills, Webhook::unreliable(REFUSED_ONE_OF).await)
-        }
+        Peace::Disturbed { seed, kills } => (Some(Killer::new(seed)), kills, Webhook::unreliable(REFUSED_ONE_OF).await),
     };
     let queues = Queues::of(&data);
     let mut telling =

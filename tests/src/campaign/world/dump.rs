@@ -24,7 +24,8 @@ pub(super) fn write(folder: &Path, workloads: &[Workload]) {
     list("pods.json", workloads.iter().flat_map(pods).collect());
     list("hpas.json", workloads.iter().filter_map(autoscaler).collect());
     list("nodes.json", (0..NODES).map(node).collect());
-    std::fs::write(folder.join("version.json"), json!({"serverVersion": {"gitVersion": "v1.33.4"}}).to_string()).unwrap();
+    std::fs::write(folder.join("version.json"), json!({"serverVersion": {"gitVersion": "v1.33.4"}}).to_string())
+        .unwrap();
 }
 
 impl Workload {
@@ -50,8 +51,7 @@ fn deployment(workload: &Workload) -> Value {
 fn replica_set(workload: &Workload) -> Value {
     let name = workload.replica_set();
     let mut metadata = metadata(&name, &format!("{}-rs", workload.uid()), workload);
-    metadata["ownerReferences"] =
-        json!([{"apiVersion": "apps/v1", "kind": "Deployment", "controller": true, "name": workload.name, "uid": workload.uid()}]);
+    metadata["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "Deployment", "controller": true, "name": workload.name, "uid": workload.uid()}]);
     json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": {"replicas": workload.desired}})
 }
 

@@ -98,7 +98,10 @@ impl Round {
     fn new(number: usize, at: Timestamp, dice: &mut ChaCha8Rng) -> Self {
         let clusters: Vec<_> = DUMPED.map(|cluster| (cluster, workloads(number, dice))).to_vec();
         let request = |cluster: &str| SnapshotRequest {
-            request_id: IdBuilder::new("campaign").part("cluster", cluster).part("round", number.to_be_bytes()).finish(),
+            request_id: IdBuilder::new("campaign")
+                .part("cluster", cluster)
+                .part("round", number.to_be_bytes())
+                .finish(),
             cluster: cluster.to_owned(),
             kinds: Vec::new(),
             requested_at: at.micros(),
