@@ -3,18 +3,10 @@
 use std::io::Read;
 use std::marker::PhantomData;
 
-use apache_avro::error::Details;
-use apache_avro::types::Value;
-use apache_avro::writer::datum::GenericDatumWriter;
-use apache_avro::{AvroResult, Codec, Reader, Schema, Writer};
+use apache_avro::{Codec, Reader, Writer};
 
-use crate::codec::bound_avro_allocations;
+use crate::codec::{RecordSchema, bound_avro_allocations};
 use crate::{AvroRecord, IdBuilder, Table};
-
-/// What a container file begins with.
-const MAGIC: &[u8] = b"Obj\x01";
-/// Bytes of the marker between blocks.
-const MARKER_BYTES: usize = 16;
 
 /// A record that is a row of a table.
 pub trait Row: AvroRecord {
@@ -47,18 +39,13 @@ pub struct RowWriter<R> {
 }
 
 impl<R: Row> RowWriter<R> {
-    /// An empty file. The head and the block marker are fixed per schema, so that equal rows give
-    /// equal bytes.
+    /// An empty file. The block marker is fixed per schema, so that equal rows give equal bytes.
     pub fn new() -> Result<Self, RowsError> {
         let record = R::schema();
-        let digest: String = IdBuilder::new("avro-marker").part("schema", record.name).finish();
-        let mut marker = [0; MARKER_BYTES];
-        marker.copy_from_slice(&digest.as_bytes()[..MARKER_BYTES]);
-        let head = head(&record.schema, &marker).map_err(RowsError::new::<R>)?;
+        let marker = marker(record);
         let writer = Writer::builder()
             .schema(&record.schema)
-            .writer(head)
-            .has_header(true)
+            .writer(Vec::new())
             .codec(Codec::Snappy)
             .marker(marker)
             .human_readable(false)
@@ -79,30 +66,44 @@ impl<R: Row> RowWriter<R> {
         self.count
     }
 
-    /// The file.
+    /// The file. The crate writes the head's entries in the order of a hash map, another one each
+    /// time; they are put into one order here.
     pub fn finish(self) -> Result<Vec<u8>, RowsError> {
-        self.writer.into_inner().map_err(RowsError::new::<R>)
+        let mut file = self.writer.into_inner().map_err(RowsError::new::<R>)?;
+        let head = head(R::schema());
+        if let Some(written) = file.get_mut(..head.len()).filter(|written| written.ends_with(&marker(R::schema()))) {
+            written.copy_from_slice(&head);
+        }
+        Ok(file)
     }
 }
 
-/// The head of a container file of snappy blocks, as
-/// <https://avro.apache.org/docs/1.12.0/specification/#object-container-files> has it. The crate's own
-/// writes the two entries in an order that changes from file to file.
-fn head(schema: &Schema, marker: &[u8; MARKER_BYTES]) -> AvroResult<Vec<u8>> {
-    let json = serde_json::to_vec(schema).map_err(Details::ConvertJsonToString)?;
-    let entries: [(&str, &[u8]); 2] = [("avro.codec", b"snappy"), ("avro.schema", &json)];
-    let mut head = MAGIC.to_vec();
-    let long = GenericDatumWriter::builder(&Schema::Long).build()?;
-    // Keys are strings, which are encoded as bytes are.
-    let bytes = GenericDatumWriter::builder(&Schema::Bytes).build()?;
-    long.write_value(&mut head, Value::Long(entries.len() as i64))?;
-    for (key, value) in entries {
-        bytes.write_value(&mut head, Value::Bytes(key.as_bytes().to_vec()))?;
-        bytes.write_value(&mut head, Value::Bytes(value.to_vec()))?;
+/// What stands between the blocks of a schema's files.
+fn marker(record: &RecordSchema) -> [u8; 16] {
+    let digest: String = IdBuilder::new("avro-marker").part("schema", record.name).finish();
+    let mut marker = [0; 16];
+    marker.copy_from_slice(&digest.as_bytes()[..16]);
+    marker
+}
+
+/// The head of a schema's files: magic, a map of codec and schema, the marker; see "Object
+/// Container Files" in the Avro specification.
+fn head(record: &RecordSchema) -> Vec<u8> {
+    // A parsed schema can be written again; if not, the head fits no file and is not used.
+    let schema = serde_json::to_string(&record.schema).unwrap_or_default();
+    let mut head = b"Obj\x01\x04".to_vec();
+    for text in ["avro.codec", "snappy", "avro.schema", &schema] {
+        let mut length = text.len() << 1;
+        while length >= 0x80 {
+            head.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        head.push(length as u8);
+        head.extend_from_slice(text.as_bytes());
     }
-    long.write_value(&mut head, Value::Long(0))?;
-    head.extend_from_slice(marker);
-    Ok(head)
+    head.push(0);
+    head.extend_from_slice(&marker(record));
+    head
 }
 
 /// Reads the rows of a container file written by this or a past version.

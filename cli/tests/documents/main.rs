@@ -1,0 +1,11 @@
+//! What the documents say is what the program does: the settings, the report and the command lines
+//! of README are compared with the code, and every sample is read by the program that it is for.
+//!
+//! The generated parts are rewritten with
+//! `PODLEDGER_WRITE_README=1 cargo test -p podledger-cli --test documents`.
+
+mod commands;
+mod examples;
+mod generated;
+mod markdown;
+mod samples;
