@@ -11,7 +11,7 @@ use crate::example::{CLUSTER, example};
 /// A lease that outlasts any patience: what a process still held when it ended would never be done.
 const LEASE: &str = "10m";
 /// Messages that the process has in hand, or not, when it is asked to stop.
-const MESSAGES: usize = 200;
+const MESSAGES: u64 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_snapshotter_drains_on_sigterm() {
@@ -59,9 +59,7 @@ async fn drains(stage: &'static str, topic: Topic) {
     let queues = Queues::of(&data);
     let poison: Vec<Vec<u8>> = (0..MESSAGES).map(|number| format!("no message {number}").into_bytes()).collect();
     queues.publish_bytes(topic, &poison).await;
-    while queues.waiting(mine).await == MESSAGES as u64 {
-        assert!(first.ended().is_none(), "{}", first.printed());
-    }
+    queues.until_fewer_wait(MESSAGES, mine).await;
     let log = data.log(stage);
     let status = first.stop();
     assert_eq!(status.code(), Some(0), "{}", std::fs::read_to_string(log).unwrap());
@@ -71,5 +69,5 @@ async fn drains(stage: &'static str, topic: Topic) {
     assert_eq!(second.stop().code(), Some(0));
     let counts = queues.counts().await;
     let count = counts.iter().find(|count| count.subscription == subscription).unwrap();
-    assert_eq!((count.published, count.acked), (MESSAGES as u64, MESSAGES as u64), "{count:?}");
+    assert_eq!((count.published, count.acked), (MESSAGES, MESSAGES), "{count:?}");
 }

@@ -47,8 +47,13 @@ impl Queues {
     /// Waits until nothing waits at the chosen subscriptions. Every handler publishes what follows
     /// before its own message is acknowledged, so with all subscriptions chosen that is the end.
     pub async fn until_idle(&self, chosen: impl Fn(&str) -> bool) {
+        self.until_fewer_wait(1, chosen).await;
+    }
+
+    /// Waits until fewer than so many messages wait at the chosen subscriptions.
+    pub async fn until_fewer_wait(&self, messages: u64, chosen: impl Fn(&str) -> bool) {
         let started = Instant::now();
-        while self.waiting(&chosen).await > 0 {
+        while self.waiting(&chosen).await >= messages {
             assert!(started.elapsed() < PATIENCE, "messages still wait: {:?}", self.counts().await);
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -1,6 +1,6 @@
 //! Who is killed, where and when.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use rand::seq::SliceRandom as _;
@@ -13,8 +13,8 @@ use crate::data_dir::STAGES;
 /// Shortest and longest time between two kills at random moments, in milliseconds. Longer than a
 /// start, so that a process does some work in between.
 const BETWEEN_KILLS_MS: std::ops::Range<u64> = 30..130;
-/// Which passing of its point kills: the first, mostly.
-const LATEST_PASSING: u64 = 3;
+/// Which passing of its point kills, one of these.
+const PASSINGS: [u64; 3] = [1, 1, 2];
 /// Share of publishes that are done twice, and of deliveries that are overtaken.
 const DISORDER: &str = "duplicate=0.2,reorder=0.2";
 /// Share of calls that fail, before or after their effect.
@@ -81,7 +81,7 @@ impl Killer {
         let failing = if point.as_deref().is_some_and(points::needs_failures) { FAILING_OFTEN } else { FAILING };
         let mut faults = format!("{DISORDER},fail={failing},seed={}", self.dice.random::<u32>());
         if let Some(point) = &point {
-            let passing = self.dice.random_range(1..=LATEST_PASSING).saturating_sub(1).max(1);
+            let passing = PASSINGS[self.dice.random_range(0..PASSINGS.len())];
             faults.push_str(&format!(",crash={point}:{passing}"));
         }
         Doom { point, faults }
@@ -112,10 +112,5 @@ impl Killer {
     /// Whether every point was struck.
     pub fn struck_all(&self) -> bool {
         self.open.values().all(VecDeque::is_empty)
-    }
-
-    /// Points of all stages.
-    pub fn points(&self) -> BTreeSet<&String> {
-        self.open.values().flatten().collect()
     }
 }
