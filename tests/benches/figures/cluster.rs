@@ -19,7 +19,7 @@ const VIOLATORS: u64 = 100;
 /// Namespaces, and files of declarations.
 const TEAMS: u64 = 100;
 /// What the API server's field manager tracks of a pod.
-const MANAGED_FIELDS: usize = 24;
+const MANAGED_FIELDS: usize = 39;
 const CREATED: &str = "2026-09-01T08:00:00Z";
 
 /// One workload, by its number.
@@ -46,7 +46,13 @@ impl Workload {
     /// A uid of one of its objects.
     fn uid(self, sort: u64) -> String {
         let mixed = (self.0 * 64 + sort).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        format!("{:08x}-{:04x}-4{:03x}-9d2e-{:012x}", mixed >> 32, mixed >> 16 & 0xffff, mixed & 0xfff, self.0 * 64 + sort)
+        format!(
+            "{:08x}-{:04x}-4{:03x}-9d2e-{:012x}",
+            mixed >> 32,
+            mixed >> 16 & 0xffff,
+            mixed & 0xfff,
+            self.0 * 64 + sort
+        )
     }
 
     fn metadata(self, name: &str, sort: u64) -> Value {
@@ -138,7 +144,8 @@ impl Workload {
             .map(|field| (format!("f:field{field}"), json!({".": {}, "f:name": {}, "f:value": {}, "f:readOnly": {}})))
             .collect();
         let (number, uid) = (self.0 * PODS + ordinal, self.uid(8 + ordinal));
-        let mut metadata = self.metadata(&format!("{}-{}-{:05x}", self.name(), self.hash(), number * 31_337 % 1_048_576), 8 + ordinal);
+        let mut metadata =
+            self.metadata(&format!("{}-{}-{:05x}", self.name(), self.hash(), number * 31_337 % 1_048_576), 8 + ordinal);
         metadata["generateName"] = format!("{}-{}-", self.name(), self.hash()).into();
         metadata["labels"]["pod-template-hash"] = self.hash().into();
         metadata["annotations"] = json!({
@@ -213,7 +220,10 @@ pub(crate) fn write_list(file: &Path, objects: impl Iterator<Item = Value>) {
         let indented = String::from_utf8(text).unwrap().replace('\n', "\n        ");
         write!(out, "        {indented}").unwrap();
     }
-    out.write_all(b"\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n").unwrap();
+    out.write_all(
+        b"\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n",
+    )
+    .unwrap();
     out.flush().unwrap();
 }
 

@@ -96,7 +96,10 @@ fn in_memory(workloads: usize, runs: usize) -> Figure {
         rates.push(workloads as f64 / started.elapsed().as_secs_f64());
         cpu.push(workloads as f64 / (machine::cpu_of_thread() - before).as_secs_f64());
         assert_eq!(judged.summary.workloads, workloads as u64);
-        assert!(judged.summary.open.values().sum::<u64>() >= (workloads / VIOLATORS) as u64, "nobody is over the limit");
+        assert!(
+            judged.summary.open.values().sum::<u64>() >= (workloads / VIOLATORS) as u64,
+            "nobody is over the limit"
+        );
     }
     Figure::new("evaluator, workloads judged in memory", "workloads/s", Target::AtLeast(1e6), rates)
         .noting(format!("{:.0} workloads a second of it", median(&cpu)))
@@ -109,7 +112,13 @@ fn file<R: Row>(rows: &[R]) -> Vec<u8> {
 }
 
 /// Stores rows and notes of one kind as the normalizer does; the manifest's entry and the last note.
-async fn store<R: Row>(objects: &dyn Objects, keys: &SnapshotKeys, kind: Kind, at: Timestamp, rows: &[R]) -> (KindManifest, RowBatch) {
+async fn store<R: Row>(
+    objects: &dyn Objects,
+    keys: &SnapshotKeys,
+    kind: Kind,
+    at: Timestamp,
+    rows: &[R],
+) -> (KindManifest, RowBatch) {
     let chunks: Vec<&[R]> = rows.chunks(PART_ROWS).collect();
     let (mut parts, mut last) = (Vec::new(), None);
     for (part, rows) in (0..).zip(&chunks) {

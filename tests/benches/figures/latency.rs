@@ -106,7 +106,8 @@ async fn idle(broker: &SqliteBroker, process: &Process, declared: u64) {
     let started = Instant::now();
     loop {
         let counts = broker.counts().await.unwrap().unwrap();
-        let handled: BTreeMap<&str, u64> = counts.iter().map(|count| (count.subscription.as_str(), count.acked)).collect();
+        let handled: BTreeMap<&str, u64> =
+            counts.iter().map(|count| (count.subscription.as_str(), count.acked)).collect();
         let judged = handled["row-batches--evaluator"] > 0 && handled["limit-declarations--loader"] >= declared;
         if judged && counts.iter().all(|count| count.unacked == 0) {
             return;

@@ -74,8 +74,9 @@ fn printed(program: &str, arguments: &[&str]) -> String {
 pub(crate) fn describe(load_before: &str) -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let model = named(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
-    let kibibytes: f64 =
-        named(&read("/proc/meminfo"), "MemTotal").and_then(|total| total.trim_end_matches(" kB").parse().ok()).unwrap_or(0.0);
+    let kibibytes: f64 = named(&read("/proc/meminfo"), "MemTotal")
+        .and_then(|total| total.trim_end_matches(" kB").parse().ok())
+        .unwrap_or(0.0);
     let memory = kibibytes * 1024.0 / 1e9;
     let compiler = printed("rustc", &["--version"]);
     let folder = env!("CARGO_MANIFEST_DIR");

@@ -100,7 +100,8 @@ fn audit_entries(effort: Effort) -> Figure {
     // A tenth of what is measured is different; decoding keeps nothing from one entry to the next.
     let entries: Vec<Vec<u8>> = (0..count / 10).map(|number| entry(number).to_string().into_bytes()).collect();
     let size = entries.iter().map(Vec::len).sum::<usize>() / entries.len();
-    let context = AuditContext::new(ClusterName::from("bench")).with_pipeline("deployer@acme-prod.iam.gserviceaccount.com");
+    let context =
+        AuditContext::new(ClusterName::from("bench")).with_pipeline("deployer@acme-prod.iam.gserviceaccount.com");
     let run = || {
         let mut changes = 0_u64;
         for entry in entries.iter().cycle().take(usize::try_from(count).unwrap()) {
@@ -138,13 +139,27 @@ fn entry(number: u64) -> Value {
             let patch = json!({"@type": "autoscaling.k8s.io/v2.HorizontalPodAutoscaler", "spec": {"maxReplicas": 9}});
             let mut response = workload.autoscaler();
             response["spec"]["maxReplicas"] = 9.into();
-            logged(number, "io.k8s.autoscaling.v2.horizontalpodautoscalers.patch", &resource, "alice@example.com", &patch, &response)
+            logged(
+                number,
+                "io.k8s.autoscaling.v2.horizontalpodautoscalers.patch",
+                &resource,
+                "alice@example.com",
+                &patch,
+                &response,
+            )
         }
         6..9 => {
             let resource = format!("apps/v1/namespaces/{namespace}/deployments/{name}");
             let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": "api", "image": "registry.example.com/new:1.2.3"}]}}}});
             let actor = "deployer@acme-prod.iam.gserviceaccount.com";
-            logged(number, "io.k8s.apps.v1.deployments.patch", &resource, actor, &patch, &workload.deployment(cluster::PODS))
+            logged(
+                number,
+                "io.k8s.apps.v1.deployments.patch",
+                &resource,
+                actor,
+                &patch,
+                &workload.deployment(cluster::PODS),
+            )
         }
         _ => {
             let mut failed = scaled();

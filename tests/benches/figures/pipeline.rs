@@ -46,7 +46,8 @@ fn large(effort: Effort) -> Figure {
         times.push(elapsed);
         cpu.push(used);
     }
-    let what = format!("up --once, {workloads} Deployments and HPAs, {} pods, {megabytes:.0} MB", workloads * cluster::PODS);
+    let what =
+        format!("up --once, {workloads} Deployments and HPAs, {} pods, {megabytes:.0} MB", workloads * cluster::PODS);
     Figure::new(what, "s", Target::AtMost(10.0), times).noting(format!("{:.1} s", median(&cpu)))
 }
 

@@ -40,10 +40,25 @@ pub(crate) fn figures(effort: Effort) -> Vec<Figure> {
     let cpu = median(&of(&large, |one| one.cpu_seconds));
     let of_cpu = many as f64 / cpu;
     vec![
-        Figure::new("snapshotter, 6.5 KB pods over loopback", "pods/s", Target::AtLeast(60_000.0), of(&large, |one| one.pods_per_second))
-            .noting(format!("{cpu:.1} s for {many} pods: {of_cpu:.0} a second of it")),
-        Figure::new(format!("… resident at most, {few} pods"), "MB", Target::AtMost(64.0), of(&small, |one| one.peak_megabytes)),
-        Figure::new(format!("… resident at most, {many} pods"), "MB", Target::AtMost(64.0), of(&large, |one| one.peak_megabytes)),
+        Figure::new(
+            "snapshotter, 6.5 KB pods over loopback",
+            "pods/s",
+            Target::AtLeast(60_000.0),
+            of(&large, |one| one.pods_per_second),
+        )
+        .noting(format!("{cpu:.1} s for {many} pods: {of_cpu:.0} a second of it")),
+        Figure::new(
+            format!("… resident at most, {few} pods"),
+            "MB",
+            Target::AtMost(64.0),
+            of(&small, |one| one.peak_megabytes),
+        ),
+        Figure::new(
+            format!("… resident at most, {many} pods"),
+            "MB",
+            Target::AtMost(64.0),
+            of(&large, |one| one.peak_megabytes),
+        ),
     ]
 }
 
