@@ -39,11 +39,10 @@ schemas: ## Generated types are fresh, past versions of messages readable
 	$(CARGO) test --quiet --package podledger-schemas-generate
 
 bench: ## Measure the figures of README (release, medians; takes minutes)
-	$(CARGO) bench --workspace
-	$(CARGO) run --release --quiet --package podledger-tests --bin figures
+	$(CARGO) bench --quiet --package podledger-tests --bench figures
 
-bench-short: ## Run every benchmark once, so that none rots
-	$(CARGO) test --workspace --benches --quiet
+bench-short: ## Run every benchmark once on little, so that none rots
+	$(CARGO) test --workspace --bench '*' --quiet
 
 install: ## Install the command line into cargo's bin directory
 	$(CARGO) install --path cli --locked

@@ -12,8 +12,8 @@ use podledger_platform::embedded::{BrokerSettings, SqliteBroker};
 use podledger_platform::ports::{Broker, Flow, Outgoing};
 use schemas::{Subscription, Topic};
 
-/// Messages carried per measured iteration.
-const MESSAGES: usize = 10_000;
+/// Messages carried per measured iteration; few in a debug build, which only sees that it runs.
+const MESSAGES: usize = if cfg!(debug_assertions) { 300 } else { 10_000 };
 /// Size of a payload, in bytes: about that of a batch message.
 const PAYLOAD_BYTES: usize = 300;
 /// Publish calls in flight, and unsettled deliveries.

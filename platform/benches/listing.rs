@@ -15,10 +15,10 @@ use schemas::Timestamp;
 
 use futures::TryStreamExt as _;
 
-/// Pods of the list that is drained.
-const PODS: u64 = 20_000;
+/// Pods of the list that is drained; few in a debug build, which only sees that it runs.
+const PODS: u64 = if cfg!(debug_assertions) { 1_000 } else { 20_000 };
 /// Pods of the list that is split.
-const SPLIT_PODS: u64 = 2_000;
+const SPLIT_PODS: u64 = if cfg!(debug_assertions) { 100 } else { 2_000 };
 /// Bytes handed to the splitter at once, as hyper does.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Different pods a server hands out, over and over, so that making them is not what is measured.

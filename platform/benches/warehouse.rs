@@ -12,8 +12,9 @@ use podledger_platform::testkit::warehouse::parts::{MemoryObjects, stored};
 use podledger_platform::testkit::warehouse::rows::{autoscaler, declaration, deployment, october, pod, prod};
 use schemas::{GkePods, Json, Row, RowWriter};
 
-const PODS: usize = 50_000;
-const WORKLOADS: usize = 10_000;
+/// A debug build only sees that every benchmark runs, and on little.
+const PODS: usize = if cfg!(debug_assertions) { 500 } else { 50_000 };
+const WORKLOADS: usize = if cfg!(debug_assertions) { 100 } else { 10_000 };
 /// Rows of a part, about as many as a normalizer writes.
 const PART: usize = 5_000;
 

@@ -15,11 +15,12 @@ pub fn folder() -> &'static Path {
     FOLDER.get_or_init(|| {
         let status = Command::new(env!("CARGO"))
             .args(["build", "--workspace", "--bins", "--quiet"])
+            .args((!cfg!(debug_assertions)).then_some("--release"))
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
             .unwrap();
         assert!(status.success(), "the binaries do not build");
-        // target/debug/deps/<this test> → target/debug
+        // target/debug/deps/<this test> → target/debug; of a benchmark target/release
         std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
     })
 }
