@@ -27,10 +27,14 @@ use exit::{Exit, UsageError};
 /// Variable that says what is logged.
 const LOG_VARIABLE: &str = "PODLEDGER_LOG";
 
+/// What is logged by commands that print a result.
+const QUIET: &str = "warn,podledger_notifier::channel::log=off";
+
 /// Runs one command.
 pub fn run(cli: Cli, out: &mut impl Write) -> Result<Exit> {
-    // A run that ends in a report is quiet unless something is wrong; one that goes on says what it does.
-    let level = if matches!(&cli.command, Command::Up(up) if !up.once) { "info" } else { "warn" };
+    // A run that ends in a report is quiet unless something is wrong (what the log receiver tells is
+    // in the report); one that goes on says what it does.
+    let level = if matches!(&cli.command, Command::Up(up) if !up.once) { "info" } else { QUIET };
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| level.to_owned());
     init_logs(LogFormat::Auto, &filter, None).map_err(|error| UsageError(format!("{LOG_VARIABLE}: {error:#}")))?;
     platform::runtime::install_tls();
@@ -65,7 +69,7 @@ async fn dispatch(cli: Cli, out: &mut impl Write) -> Result<Exit> {
         }
         Command::Verify(args) => {
             let ports = house::ports(&env, &args.data.data).await?;
-            let proof = verify::prove(&args, house::warehouse(&ports)?.as_ref(), ports.broker.as_ref()).await?;
+            let proof = verify::prove(&args, &ports).await?;
             verify::write(&proof, format, out)
         }
         Command::Schema(SchemaCommand::Check) => schema::check(out),

@@ -1,6 +1,6 @@
 //! Several processes on one broker file, and processes that are killed. The processes are this test
 //! program itself, started again with only its `child` test.
-#![allow(clippy::unwrap_used)] // A failed call is a failed test, also outside its function.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A failed call is a failed test, also outside its function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};

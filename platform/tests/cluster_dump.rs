@@ -156,7 +156,7 @@ async fn a_truncated_list_is_a_gap_of_its_kind_and_harms_no_neighbour() {
     assert_eq!(names(folder.path(), Kind::Pods).await, ["p1"]);
     assert_eq!(names(folder.path(), Kind::Deployments).await, ["d"]);
     let told = format!("cut.json, line 1, byte {}: the input ends inside item 1", cut.len());
-    assert_eq!(unreadable(folder.path()).await, [told.clone()]);
+    assert_eq!(unreadable(folder.path()).await, [&*told]);
     assert_eq!(gap(folder.path(), Kind::Pods).await, Some(told));
     assert_eq!(gap(folder.path(), Kind::Deployments).await, None);
 }

@@ -1,5 +1,7 @@
 //! The embedded warehouse keeps the promises of its port.
 
+#![allow(clippy::unwrap_used)] // A failed unwrap here is a failed test.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

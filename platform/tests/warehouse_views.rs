@@ -1,5 +1,7 @@
 //! The views, on data small enough to compute every number by hand.
 
+#![allow(clippy::unwrap_used)] // A failed unwrap here is a failed test.
+
 use std::sync::Arc;
 
 use futures::FutureExt as _;

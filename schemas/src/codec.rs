@@ -185,3 +185,6 @@ fn read_past<M: AvroRecord>(record: &'static RecordSchema, past: &Schema, mut by
 fn no_rest(schema: &'static str, rest: &[u8]) -> Result<(), DecodeError> {
     if rest.is_empty() { Ok(()) } else { Err(DecodeError::new(schema, format!("{} bytes too many", rest.len()))) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,10 @@ impl<'de> Deserialize<'de> for Json {
         if deserializer.is_human_readable() {
             Ok(Self(Box::<RawValue>::deserialize(deserializer)?.get().to_owned()))
         } else {
-            String::deserialize(deserializer).map(Self)
+            // Bytes from outside may hold any text here; a value of this type is JSON all the same.
+            let text = String::deserialize(deserializer)?;
+            let raw = serde_json::from_str::<&RawValue>(&text).map_err(serde::de::Error::custom)?.get();
+            Ok(Self(if raw.len() == text.len() { text } else { raw.to_owned() }))
         }
     }
 }

@@ -85,15 +85,10 @@ impl SnapshotKeys {
         format!("{}{kind}-{part}.rejects.ndjson", self.rows_prefix(revision))
     }
 
-    /// Prefix of the notes of one kind's parts.
-    pub fn done_prefix(&self, revision: i64, kind: &str) -> String {
-        format!("{}done/{kind}-", self.rows_prefix(revision))
-    }
-
     /// The note that a part was normalized: the `RowBatch` that was published for it, as JSON.
     /// Listing these is the barrier of who needs the whole snapshot.
     pub fn done_part(&self, revision: i64, kind: &str, part: i64) -> String {
-        format!("{}{part}.json", self.done_prefix(revision, kind))
+        format!("{}done/{kind}-{part}.json", self.rows_prefix(revision))
     }
 }
 
@@ -110,11 +105,6 @@ pub fn notifier_state(receiver: &str, event: &EventId) -> String {
 /// A load plan: which snapshots of a table share a job.
 pub fn load_plan(table: Table, plan: &str) -> String {
     format!("state/loader/plans/{table}/{plan}.json")
-}
-
-/// The snapshots a plan got: what its job loads.
-pub fn load_seal(table: Table, plan: &str) -> String {
-    format!("state/loader/plans/{table}/{plan}.sealed.json")
 }
 
 /// The claim of one snapshot of a table by one plan.

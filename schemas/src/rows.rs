@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use apache_avro::{Codec, Reader, Writer};
 
-use crate::codec::bound_avro_allocations;
+use crate::codec::{RecordSchema, bound_avro_allocations};
 use crate::{AvroRecord, IdBuilder, Table};
 
 /// A record that is a row of a table.
@@ -42,9 +42,7 @@ impl<R: Row> RowWriter<R> {
     /// An empty file. The block marker is fixed per schema, so that equal rows give equal bytes.
     pub fn new() -> Result<Self, RowsError> {
         let record = R::schema();
-        let digest: String = IdBuilder::new("avro-marker").part("schema", record.name).finish();
-        let mut marker = [0; 16];
-        marker.copy_from_slice(&digest.as_bytes()[..16]);
+        let marker = marker(record);
         let writer = Writer::builder()
             .schema(&record.schema)
             .writer(Vec::new())
@@ -68,10 +66,44 @@ impl<R: Row> RowWriter<R> {
         self.count
     }
 
-    /// The file.
+    /// The file. The crate writes the head's entries in the order of a hash map, another one each
+    /// time; they are put into one order here.
     pub fn finish(self) -> Result<Vec<u8>, RowsError> {
-        self.writer.into_inner().map_err(RowsError::new::<R>)
+        let mut file = self.writer.into_inner().map_err(RowsError::new::<R>)?;
+        let head = head(R::schema());
+        if let Some(written) = file.get_mut(..head.len()).filter(|written| written.ends_with(&marker(R::schema()))) {
+            written.copy_from_slice(&head);
+        }
+        Ok(file)
     }
+}
+
+/// What stands between the blocks of a schema's files.
+fn marker(record: &RecordSchema) -> [u8; 16] {
+    let digest: String = IdBuilder::new("avro-marker").part("schema", record.name).finish();
+    let mut marker = [0; 16];
+    marker.copy_from_slice(&digest.as_bytes()[..16]);
+    marker
+}
+
+/// The head of a schema's files: magic, a map of codec and schema, the marker; see "Object
+/// Container Files" in the Avro specification.
+fn head(record: &RecordSchema) -> Vec<u8> {
+    // A parsed schema can be written again; if not, the head fits no file and is not used.
+    let schema = serde_json::to_string(&record.schema).unwrap_or_default();
+    let mut head = b"Obj\x01\x04".to_vec();
+    for text in ["avro.codec", "snappy", "avro.schema", &schema] {
+        let mut length = text.len() << 1;
+        while length >= 0x80 {
+            head.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        head.push(length as u8);
+        head.extend_from_slice(text.as_bytes());
+    }
+    head.push(0);
+    head.extend_from_slice(&marker(record));
+    head
 }
 
 /// Reads the rows of a container file written by this or a past version.

@@ -30,14 +30,27 @@ pub async fn get(
         }
     }
     limits.sort_by(|a, b| (&a.namespace, &a.deployment_name).cmp(&(&b.namespace, &b.deployment_name)));
-    super::write_or_say(&grid(&limits), &format!("no declaration is in force on {cluster} at {at}"), format, out)?;
+    let mut grid = grid(&limits);
+    if format == Format::Text {
+        grid = grid.select(&[
+            "namespace",
+            "deployment_name",
+            "max_replicas",
+            "declared_at",
+            "updated_by",
+            "change_reason",
+        ]);
+    }
+    super::write_or_say(&grid, &format!("no declaration is in force on {cluster} at {at}"), format, out)?;
     Ok(Exit::Fine)
 }
 
 /// Reads `NAMESPACE/DEPLOYMENT`.
 fn workload_of(text: &str) -> Result<(&str, &str), UsageError> {
     match text.split_once('/') {
-        Some((namespace, deployment)) if !namespace.is_empty() && !deployment.is_empty() && !deployment.contains('/') => {
+        Some((namespace, deployment))
+            if !namespace.is_empty() && !deployment.is_empty() && !deployment.contains('/') =>
+        {
             Ok((namespace, deployment))
         }
         _ => Err(UsageError(format!("{text:?} is not a workload: expected NAMESPACE/DEPLOYMENT"))),

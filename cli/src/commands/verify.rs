@@ -1,15 +1,19 @@
 //! `verify`: the conservation proof.
 
+use std::collections::HashSet;
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use platform::ports::{Broker, Question, Warehouse};
+use platform::ports::{Objects, Question};
+use platform::runtime::Ports;
 use schemas::Timestamp;
+use schemas::keys::SnapshotKeys;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::{Format, VerifyArgs};
 use crate::exit::{Exit, UsageError};
+use crate::house;
 use crate::output::{Cell, Grid, write_json};
 
 /// What was proven, and what was not.
@@ -17,6 +21,8 @@ use crate::output::{Cell, Grid, write_json};
 pub struct Proof {
     /// Snapshots and tables compared.
     pub compared: usize,
+    /// Snapshots whose manifest is stored and of which the ledger knows nothing.
+    pub snapshots_lost: Vec<String>,
     /// Where the counts do not add up.
     pub objects_lost: Vec<serde_json::Map<String, Value>>,
     /// Messages by subscription; absent where the broker cannot count.
@@ -43,7 +49,8 @@ pub struct MessageCounts {
 }
 
 /// Compares what was listed, made, loaded, published and acknowledged.
-pub async fn prove(args: &VerifyArgs, warehouse: &dyn Warehouse, broker: &dyn Broker) -> Result<Proof> {
+pub async fn prove(args: &VerifyArgs, ports: &Ports) -> Result<Proof> {
+    let (warehouse, broker) = (house::warehouse(ports)?.as_ref(), ports.broker.as_ref());
     let from = args.from.unwrap_or(Timestamp::MIN);
     let to = args.to.unwrap_or(Timestamp::MAX);
     if from >= to {
@@ -53,6 +60,8 @@ pub async fn prove(args: &VerifyArgs, warehouse: &dyn Warehouse, broker: &dyn Br
     let rows: Vec<serde_json::Map<String, Value>> =
         answer.rows.into_iter().map(|row| answer.columns.iter().cloned().zip(row).collect()).collect();
     let compared = rows.len();
+    let known: HashSet<&str> = rows.iter().filter_map(|row| row.get("snapshot_id")?.as_str()).collect();
+    let snapshots_lost = unknown_snapshots(ports.objects.as_ref(), &known, from, to).await?;
     let objects_lost: Vec<_> = rows.into_iter().filter(|row| !adds_up(row)).collect();
     let messages = broker.counts().await.context("cannot count messages")?.map(|counts| {
         counts
@@ -68,7 +77,31 @@ pub async fn prove(args: &VerifyArgs, warehouse: &dyn Warehouse, broker: &dyn Br
             .collect::<Vec<_>>()
     });
     let counted = messages.iter().flatten().all(|count| count.adds_up);
-    Ok(Proof { compared, proven: objects_lost.is_empty() && counted, objects_lost, messages })
+    let proven = objects_lost.is_empty() && snapshots_lost.is_empty() && counted;
+    Ok(Proof { compared, proven, snapshots_lost, objects_lost, messages })
+}
+
+/// Snapshots observed in the period whose manifest the ledger does not know. The manifests are the
+/// source's own record, written before anything could be lost on the way to the warehouse.
+async fn unknown_snapshots(
+    objects: &dyn Objects,
+    known: &HashSet<&str>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<String>> {
+    let mut unknown = Vec::new();
+    for object in objects.list("raw/").await.context("cannot list the manifests")? {
+        let Ok(keys) = SnapshotKeys::of(&object.key) else { continue };
+        if object.key != keys.manifest() || known.contains(keys.snapshot_id().as_str()) {
+            continue;
+        }
+        let Some(manifest) = crate::up::collect::manifest(objects, &keys).await? else { continue };
+        let in_period = (from..to).contains(&manifest.observed_at);
+        if in_period && manifest.kinds.values().any(|kind| !kind.parts.is_empty()) {
+            unknown.push(format!("{} of {} at {}", manifest.snapshot_id, manifest.cluster, manifest.observed_at));
+        }
+    }
+    Ok(unknown)
 }
 
 /// Whether a row of the conservation question says so itself.
@@ -88,12 +121,19 @@ pub fn write(proof: &Proof, format: Format, out: &mut impl Write) -> Result<Exit
 
 fn write_text(proof: &Proof, out: &mut impl Write) -> Result<()> {
     if proof.objects_lost.is_empty() {
-        writeln!(out, "objects: {} kinds of snapshots compared, listed = rows + rejects = loaded in each", proof.compared)?;
+        writeln!(
+            out,
+            "objects: {} kinds of snapshots compared, listed = rows + rejects = loaded in each",
+            proof.compared
+        )?;
     } else {
         writeln!(out, "objects: {} of {} kinds of snapshots do not add up:", proof.objects_lost.len(), proof.compared)?;
         for row in &proof.objects_lost {
             writeln!(out, "  {}", Value::Object(row.clone()))?;
         }
+    }
+    for snapshot in &proof.snapshots_lost {
+        writeln!(out, "snapshot {snapshot}: its manifest is stored, the ledger knows nothing of it")?;
     }
     match &proof.messages {
         Some(_) => messages_grid(proof).write_text(out)?,

@@ -46,18 +46,19 @@ impl Grid {
         self.rows.is_empty()
     }
 
-    /// Writes it as a table for people, within the terminal's width.
+    /// Writes it as a table for people, as kubectl does; on a terminal within its width.
     pub fn write_text(&self, out: &mut impl Write) -> Result<()> {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        if !std::io::stdout().is_terminal() {
-            table.set_width(120);
-        }
-        table.set_header(&self.columns);
+        let arrangement =
+            if std::io::stdout().is_terminal() { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
+        table.load_style(presets::NOTHING).set_content_arrangement(arrangement);
+        table.set_header(self.columns.iter().map(|column| column.to_uppercase().replace('_', " ")));
         for row in &self.rows {
             table.add_row(row.iter().map(Cell::text));
         }
-        writeln!(out, "{table}")?;
+        for line in table.to_string().lines() {
+            writeln!(out, "{}", line.trim_end())?;
+        }
         Ok(())
     }
 
@@ -75,10 +76,7 @@ impl Grid {
 
     /// The rows as JSON objects.
     pub fn json(&self) -> Vec<serde_json::Map<String, serde_json::Value>> {
-        self.rows
-            .iter()
-            .map(|row| self.columns.iter().cloned().zip(row.iter().map(Cell::json)).collect())
-            .collect()
+        self.rows.iter().map(|row| self.columns.iter().cloned().zip(row.iter().map(Cell::json)).collect()).collect()
     }
 
     /// Writes it in the format asked for.

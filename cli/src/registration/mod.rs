@@ -51,8 +51,11 @@ pub struct Plan {
 /// Workload and scope of a declaration.
 type Scope = (String, String, Option<String>);
 
+/// One row of the history, by column.
+type HistoryRow = serde_json::Map<String, Value>;
+
 /// The history of declarations by scope: times and rows, in order.
-pub struct History(BTreeMap<Scope, Vec<(Timestamp, serde_json::Map<String, Value>)>>);
+pub struct History(BTreeMap<Scope, Vec<(Timestamp, HistoryRow)>>);
 
 impl History {
     /// Reads the history.

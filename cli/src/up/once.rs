@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use futures::TryStreamExt as _;
-use platform::ports::{FixedClock, Outgoing, Question};
+use platform::ports::{FixedClock, Outgoing, Question, Warehouse};
 use platform::runtime::{Env, Ports, RuntimeSettings, Shutdown};
 use schemas::keys::SnapshotKeys;
-use schemas::{ClusterName, IdBuilder, Purpose, Topic, Violation};
+use schemas::{ClusterName, IdBuilder, Purpose, Subscription, Topic, Violation};
 use sha2::{Digest as _, Sha256};
 
 use super::progress::Progress;
@@ -19,16 +19,16 @@ use crate::args::{Format, UpArgs};
 use crate::commands::snapshot::request;
 use crate::data_dir::DataDir;
 use crate::exit::{Exit, UsageError};
+use crate::house;
 use crate::registration::files::{Stamps, read};
 use crate::registration::{self, History};
-use crate::house;
 
 /// Audit entries published together.
 const ENTRIES_AT_ONCE: usize = 500;
 
 /// Runs once and prints the report.
 #[allow(clippy::too_many_arguments)] // Everything `up` opened, handed on once.
-pub async fn run(
+pub(super) async fn run(
     args: &UpArgs,
     env: Env,
     settings: RuntimeSettings,
@@ -44,7 +44,11 @@ pub async fn run(
         (None, [only]) => (*only).clone(),
         (None, several) => {
             let names: Vec<_> = several.iter().map(|name| name.as_str()).collect();
-            return Err(UsageError(format!("--once observes one cluster, PODLEDGER_CLUSTERS has {}", names.join(", "))).into());
+            return Err(UsageError(format!(
+                "--once observes one cluster, PODLEDGER_CLUSTERS has {}",
+                names.join(", ")
+            ))
+            .into());
         }
     };
     if let Some(at) = args.at.or(source.and_then(|source| source.taken_at)) {
@@ -80,7 +84,7 @@ async fn carry(
 ) -> Result<Report> {
     let broker = ports.broker.as_ref();
     let warehouse = house::warehouse(ports)?.as_ref();
-    let before = sent(ports).await?;
+    let letters_before = dead_letters(ports).await?;
 
     progress.doing("registering declarations");
     idle::wait(broker, args.timeout, progress).await?; // what an earlier run left behind
@@ -90,7 +94,11 @@ async fn carry(
 
     progress.doing("taking a snapshot");
     let now = ports.clock.now();
-    let id = source.and_then(Source::dump).filter(|_| is_fixed(args, source)).map(|folder| id_of(cluster, now, folder)).transpose()?;
+    let id = source
+        .and_then(Source::dump)
+        .filter(|_| is_fixed(args, source))
+        .map(|folder| id_of(cluster, now, folder))
+        .transpose()?;
     let request = request(cluster.as_str(), Vec::new(), id.as_deref(), now, Purpose::Manual);
     let keys = SnapshotKeys::new(cluster.clone(), now, request.request_id.as_str().into());
     broker.publish_messages(std::slice::from_ref(&request)).await.context("cannot ask for a snapshot")?;
@@ -102,10 +110,14 @@ async fn carry(
     let (kinds, rejects) = collect::outcome(ports.objects.as_ref(), &keys, &manifest).await?;
     let mut violations = open_episodes(warehouse, cluster).await?;
     violations.sort_by(|a, b| {
-        (b.severity, a.alert_type, &a.namespace, &a.deployment_name).cmp(&(a.severity, b.alert_type, &b.namespace, &b.deployment_name))
+        (b.severity, a.alert_type, &a.namespace, &a.deployment_name).cmp(&(
+            a.severity,
+            b.alert_type,
+            &b.namespace,
+            &b.deployment_name,
+        ))
     });
     let (judged, in_grace) = collect::standing(ports.objects.as_ref(), &manifest).await?;
-    let after = sent(ports).await?;
     Ok(Report {
         snapshot_id: manifest.snapshot_id,
         cluster: manifest.cluster,
@@ -116,8 +128,8 @@ async fn carry(
         declarations,
         violations,
         in_grace,
-        notifications: after.notifications - before.notifications,
-        dead_letters: after.dead_letters - before.dead_letters,
+        notifications: notifications(warehouse, &request.request_id).await?,
+        dead_letters: dead_letters(ports).await?.saturating_sub(letters_before),
         data: data.path().display().to_string(),
         elapsed_ms: 0,
     })
@@ -149,29 +161,32 @@ async fn publish_audit_entries(ports: &Ports, cluster: &ClusterName) -> Result<(
     let Some(source) = ports.clusters.get(cluster) else { return Ok(()) };
     let mut entries = source.audit_entries().await?.try_chunks(ENTRIES_AT_ONCE);
     while let Some(chunk) = entries.try_next().await.map_err(|error| error.1)? {
-        let messages = chunk.into_iter().map(|entry| Outgoing { payload: entry.entry.to_vec(), ..Outgoing::default() }).collect();
+        let messages =
+            chunk.into_iter().map(|entry| Outgoing { payload: entry.entry.to_vec(), ..Outgoing::default() }).collect();
         ports.broker.publish(Topic::AuditLogs, messages).await.context("cannot publish audit entries")?;
     }
     Ok(())
 }
 
-/// Messages published so far.
-struct Sent {
-    notifications: u64,
-    dead_letters: u64,
+/// Notifications sent about the transitions of a snapshot.
+async fn notifications(warehouse: &dyn Warehouse, snapshot_id: &str) -> Result<u64> {
+    let question = Question::SnapshotNotifications { snapshot_id: snapshot_id.into() };
+    let answer = warehouse.ask(&question).await.context("cannot read the notifications")?;
+    let outcome = answer.columns.iter().position(|column| column == "outcome");
+    let sent =
+        |row: &&Vec<serde_json::Value>| outcome.and_then(|place| row.get(place)).is_some_and(|word| word == "sent");
+    Ok(u64::try_from(answer.rows.iter().filter(sent).count()).unwrap_or(u64::MAX))
 }
 
-async fn sent(ports: &Ports) -> Result<Sent> {
+/// Dead letters so far.
+async fn dead_letters(ports: &Ports) -> Result<u64> {
+    let name = Subscription::new(Topic::DeadLetters, "loader").name();
     let counts = ports.broker.counts().await?.unwrap_or_default();
-    let published = |topic: Topic| {
-        let name = format!("{topic}--loader");
-        counts.iter().filter(|count| count.subscription == name).map(|count| count.published).sum()
-    };
-    Ok(Sent { notifications: published(Topic::Notifications), dead_letters: published(Topic::DeadLetters) })
+    Ok(counts.iter().filter(|count| count.subscription == name).map(|count| count.published).sum())
 }
 
 /// The newest transition of each open episode of a cluster.
-async fn open_episodes(warehouse: &dyn platform::ports::Warehouse, cluster: &ClusterName) -> Result<Vec<Violation>> {
+async fn open_episodes(warehouse: &dyn Warehouse, cluster: &ClusterName) -> Result<Vec<Violation>> {
     let question = Question::Episodes { open_only: true, cluster: Some(cluster.clone()), since: None };
     let answer = warehouse.ask(&question).await.context("cannot read the episodes")?;
     answer

@@ -31,7 +31,7 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// Rules that are broken but still within their grace time.
     pub in_grace: Vec<InGrace>,
-    /// Notifications sent in this run.
+    /// Notifications sent about this snapshot.
     pub notifications: u64,
     /// Messages that will never succeed, of this run.
     pub dead_letters: u64,
@@ -200,7 +200,8 @@ impl Report {
     }
 
     fn violations_grid(&self) -> Grid {
-        let mut grid = Grid::new(["severity", "rule", "cause", "namespace", "deployment_name", "observed", "limit", "message"]);
+        let mut grid =
+            Grid::new(["severity", "rule", "cause", "namespace", "deployment_name", "observed", "limit", "message"]);
         for violation in &self.violations {
             grid.push([
                 Cell::from(violation.severity.as_str()),

@@ -4,34 +4,32 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use platform::kubernetes::TAKEN_AT;
 use platform::runtime::{ClusterAddress, ClusterAddresses, RuntimeSettings};
 use schemas::{ClusterName, Timestamp};
 
 use crate::args::UpArgs;
 use crate::exit::UsageError;
 
-/// File in a dump that holds the time it was taken.
-const TAKEN_AT: &str = "taken-at";
-
 /// One cluster named by the arguments.
 #[derive(Debug)]
-pub struct Source {
+pub(super) struct Source {
     /// Its name.
-    pub cluster: ClusterName,
+    pub(super) cluster: ClusterName,
     /// Where it is.
-    pub address: ClusterAddress,
+    pub(super) address: ClusterAddress,
     /// When the dump was taken, if it says so.
-    pub taken_at: Option<Timestamp>,
+    pub(super) taken_at: Option<Timestamp>,
 }
 
 impl Source {
     /// Makes it the only cluster of the process.
-    pub fn apply(&self, settings: &mut RuntimeSettings) {
+    pub(super) fn apply(&self, settings: &mut RuntimeSettings) {
         settings.clusters = ClusterAddresses(BTreeMap::from([(self.cluster.clone(), self.address.clone())]));
     }
 
     /// The dump's folder, where it is one.
-    pub fn dump(&self) -> Option<&Path> {
+    pub(super) fn dump(&self) -> Option<&Path> {
         match &self.address {
             ClusterAddress::Dump(folder) => Some(folder),
             _ => None,
@@ -40,7 +38,7 @@ impl Source {
 }
 
 /// The cluster that `--dump` or `--kube` names; none when neither is given.
-pub fn of(args: &UpArgs) -> Result<Option<Source>> {
+pub(super) fn of(args: &UpArgs) -> Result<Option<Source>> {
     let (address, derived) = match (&args.dump, &args.kube) {
         (Some(folder), _) => (ClusterAddress::Dump(folder.clone()), folder_name(folder)?),
         (None, Some(context)) => {
@@ -79,11 +77,9 @@ fn plain(name: &str) -> String {
 fn taken_at(folder: &Path) -> Result<Option<Timestamp>> {
     let file = folder.join(TAKEN_AT);
     match std::fs::read_to_string(&file) {
-        Ok(text) => text
-            .trim()
-            .parse()
-            .map(Some)
-            .map_err(|error| UsageError(format!("{}: {error}", file.display())).into()),
+        Ok(text) => {
+            text.trim().parse().map(Some).map_err(|error| UsageError(format!("{}: {error}", file.display())).into())
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{}: cannot be read", file.display())),
     }

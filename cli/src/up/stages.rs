@@ -7,13 +7,13 @@ use tokio::task::JoinSet;
 use crate::args::UpArgs;
 
 /// Stages that run until the shutdown is asked for.
-pub struct Running {
+pub(super) struct Running {
     tasks: JoinSet<Result<()>>,
 }
 
 impl Running {
     /// Waits for every stage to end; the first failure is the error.
-    pub async fn stopped(mut self) -> Result<()> {
+    pub(super) async fn stopped(mut self) -> Result<()> {
         while let Some(ended) = self.tasks.join_next().await {
             ended.context("a stage panicked")??;
         }
@@ -22,7 +22,7 @@ impl Running {
 }
 
 /// Starts all five.
-pub fn start(
+pub(super) fn start(
     args: &UpArgs,
     env: &Env,
     settings: &RuntimeSettings,
@@ -52,7 +52,7 @@ pub fn start(
     start("snapshotter", &|env, ports| snapshotter::stage(&env.read()?, ports))?;
     start("normalizer", &|_, ports| normalizer::stage(&normalizer, ports))?;
     start("loader", &|env, ports| loader::stage(&env.read()?, ports))?;
-    start("evaluator", &|_, ports| evaluator::stage(&evaluator, ports))?;
+    start("evaluator", &|env, ports| evaluator::stage_shown(&evaluator, ports, env.metrics()))?;
     start("notifier", &|env, ports| notifier::stage(&env.read()?, ports, env.points()))?;
     Ok(Running { tasks })
 }

@@ -12,6 +12,6 @@ mod listing;
 mod live;
 pub mod sim;
 
-pub use dump::DumpCluster;
+pub use dump::{DumpCluster, TAKEN_AT};
 pub use live::{KubeCluster, KubeSettings};
 pub use sim::{SimCluster, SimSettings};

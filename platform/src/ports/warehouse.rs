@@ -137,23 +137,6 @@ pub enum Question {
         /// Only those with a transition at or after this time.
         since: Option<Timestamp>,
     },
-    /// Transitions of one snapshot, in order of event id.
-    SnapshotTransitions {
-        /// The snapshot.
-        snapshot_id: SnapshotId,
-    },
-    /// What [`Question::Conservation`] answers, for one snapshot.
-    SnapshotCounts {
-        /// The snapshot.
-        snapshot_id: SnapshotId,
-    },
-    /// Rejected rows of one snapshot; `limit` rows at most.
-    SnapshotRejects {
-        /// The snapshot.
-        snapshot_id: SnapshotId,
-        /// Most rows wanted.
-        limit: u64,
-    },
     /// Notifications about the transitions of one snapshot.
     SnapshotNotifications {
         /// The snapshot.

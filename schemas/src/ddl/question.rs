@@ -30,9 +30,6 @@ question_files! {
     "limits_as_of",
     "last_changes",
     "episodes",
-    "snapshot_transitions",
-    "snapshot_counts",
-    "snapshot_rejects",
     "snapshot_notifications",
     "conservation",
 }

@@ -15,6 +15,7 @@ mod evidence;
 mod gaps;
 mod judge;
 mod message;
+mod metrics;
 mod policy;
 mod resolution;
 mod rules;
@@ -35,7 +36,7 @@ pub use judge::{Judgement, Summary, judge};
 pub use policy::{Flapping, InvalidPolicy, Namespaces, Policy, Range, Settings};
 pub use rules::Numbers;
 pub use snapshot::Snapshot;
-pub use stage::{Evaluator, Outcome, Report, stage, stage_observed};
+pub use stage::{Evaluator, Outcome, Report, stage, stage_observed, stage_shown};
 pub use state::{Judged, State, StateError, TrackedRule};
 
 pub use workload::{Autoscaler, Rollout, Workload, WorkloadParts};

@@ -4,17 +4,19 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use platform::ports::{Broker, Generation, Objects, Replaced, Warehouse};
-use platform::runtime::{ConfigError, Consumer, Handle, HandleError, MessageContext, Ports, Stage};
+use platform::runtime::{ConfigError, Consumer, Handle, HandleError, MessageContext, Metrics, Ports, Stage};
 use schemas::{ClusterName, Purpose, RowBatch, Subscription, Timestamp, Topic, Violation, keys};
 
 use crate::config::Config;
 use crate::judge::{Judgement, Summary, judge};
+use crate::metrics::Dashboard;
 use crate::policy::Policy;
 use crate::snapshot::Snapshot;
 use crate::state::{State, StateError};
@@ -67,6 +69,8 @@ pub struct Evaluator {
     broker: Arc<dyn Broker>,
     warehouse: Arc<dyn Warehouse>,
     observer: Option<Observer>,
+    /// Who judges which cluster in this process now.
+    turns: Mutex<BTreeMap<ClusterName, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// The stage, with its policy read.
@@ -83,6 +87,12 @@ pub fn stage_observed(
     let mut evaluator = Evaluator::new(config, ports)?;
     evaluator.observer = Some(Arc::new(observer));
     Ok(consuming(evaluator))
+}
+
+/// The stage, with its gauges among the process's metrics.
+pub fn stage_shown(config: &Config, ports: &Ports, metrics: &Metrics) -> anyhow::Result<Stage> {
+    let dashboard = Dashboard::new(metrics);
+    stage_observed(config, ports, move |report| dashboard.show(report))
 }
 
 fn consuming(evaluator: Evaluator) -> Stage {
@@ -135,7 +145,14 @@ impl Evaluator {
             broker: Arc::clone(&ports.broker),
             warehouse: ports.warehouse.clone().context("the evaluator needs a warehouse: set PODLEDGER_WAREHOUSE")?,
             observer: None,
+            turns: Mutex::default(),
         })
+    }
+
+    /// The turn of a cluster in this process.
+    fn turn(&self, cluster: &ClusterName) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(cluster.clone()).or_default().clone()
     }
 
     /// Does everything a batch of rows asks for.
@@ -148,6 +165,10 @@ impl Evaluator {
             reading::Needed::Missing => return Ok(Outcome::Waiting),
             reading::Needed::All(found) => found,
         };
+        // The parts that complete a snapshot arrive together; one of them judges, the others then
+        // find it judged. Another process is kept off by the state's compare-and-swap.
+        let turn = self.turn(&batch.cluster);
+        let _turn = turn.lock().await;
         // A redelivered batch of a judged snapshot needs the state only, not the rows.
         let (generation, state) = self.load(&batch.cluster).await?;
         if !state.is_news(&snapshot.judged()) {

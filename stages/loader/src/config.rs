@@ -1,11 +1,25 @@
-//! Configuration of the loader.
+//! Settings of the loader.
 
-use platform::runtime::Period;
+use platform::runtime::{ConfigError, Period};
 
 platform::settings! {
-    /// What the loader is told besides what every process is told.
+    /// What the loader is told.
     pub struct Config {
-        /// Complete snapshots of one table that arrive within this time share a load job.
-        load_interval: Period = "0s", "period", "longer makes fewer jobs (BigQuery allows 1,500 a table and day: use 60s there) and later rows";
+        /// How long complete snapshots of one table are gathered into one load job: 0 on SQLite, 60 s on BigQuery.
+        load_interval: Period = "0s", "period", "longer needs fewer of the 1,500 load jobs BigQuery allows per table and day, and shows rows later";
+        /// How long events of one table are gathered into one write.
+        event_wait: Period = "5ms", "period", "longer makes fewer, larger writes and shows events later";
+        /// Events in one write, at most.
+        event_batch: usize = "500", "events", "more is faster under load and needs more memory";
+    }
+}
+
+impl Config {
+    /// The same settings, if they are within their bounds.
+    pub(crate) fn checked(self) -> Result<Self, ConfigError> {
+        match self.event_batch {
+            0 => Err(ConfigError::new("PODLEDGER_EVENT_BATCH", "0, expected at least 1")),
+            _ => Ok(self),
+        }
     }
 }

@@ -1,80 +1,95 @@
-//! The ledger's rows of one kind of a snapshot: what was listed, mapped and loaded.
+//! The ledger's rows of one kind of one snapshot: pure, and the same whoever writes them and when,
+//! so that their times are those of the snapshot.
 
-use schemas::manifest::{KindManifest, Manifest};
-use schemas::{IdBuilder, PipelineLedger, RowBatch, Table};
+use schemas::manifest::KindManifest;
+use schemas::{IdBuilder, PipelineLedger, RowBatch};
 
-/// A kind whose parts are all normalized.
-pub(crate) struct FinishedKind<'a> {
-    /// The snapshot.
-    pub(crate) manifest: &'a Manifest,
-    /// Plural name of the kind.
-    pub(crate) kind: &'a str,
-    /// Its table, where it has one.
-    pub(crate) table: Option<Table>,
-    /// Its parts.
-    pub(crate) batches: &'a [RowBatch],
-    /// Revision of the rows.
-    pub(crate) revision: i64,
+use crate::whole_kind::WholeKind;
+
+/// Everything was there.
+const DONE: &str = "done";
+/// The list had a gap.
+const INCOMPLETE: &str = "incomplete";
+
+/// What the stages before did with the kind, what the loader did, and what the snapshotter did
+/// with every kind of the snapshot: a kind without parts has nobody else to tell of it.
+pub(crate) fn rows(whole: &WholeKind) -> Vec<PipelineLedger> {
+    let listed = whole.manifest.kinds.iter().map(|(kind, listed)| snapshotter(whole, kind, listed));
+    listed.chain([normalizer(whole)]).chain(loader(whole)).collect()
 }
 
-/// One row each for the normalizer and the loader, and one of the snapshotter for *every* kind of the
-/// snapshot: a kind that is lost on the way, or could not be listed, is then known to be missing.
-pub(crate) fn rows(finished: &FinishedKind<'_>) -> Vec<PipelineLedger> {
-    let listed = |(name, kind): (&String, &KindManifest)| {
-        let row = row(finished, "snapshotter", name);
-        PipelineLedger { parts: length(kind.parts.len()), objects: kind.object_count, outcome: outcome(kind), ..row }
-    };
-    let mut rows: Vec<_> = finished.manifest.kinds.iter().map(listed).collect();
-    let sum = |count: fn(&RowBatch) -> i64| finished.batches.iter().map(count).fold(0, i64::saturating_add);
-    let rejects = sum(|batch| batch.reject_count);
-    rows.push(PipelineLedger {
-        parts: length(finished.batches.len()),
-        objects: sum(|batch| batch.object_count).saturating_add(rejects),
-        rows: sum(|batch| batch.row_count),
-        rejects,
-        ..row(finished, "normalizer", finished.kind)
-    });
-    rows.push(PipelineLedger {
-        parts: length(finished.batches.len()),
-        rows: sum(|batch| batch.row_count),
-        rejects,
-        ..row(finished, "loader", finished.kind)
-    });
-    rows
+fn snapshotter(whole: &WholeKind, kind: &str, listed: &KindManifest) -> PipelineLedger {
+    PipelineLedger {
+        id: id_of(whole, kind),
+        kind: Some(kind.to_owned()),
+        parts: count(&listed.parts),
+        objects: listed.object_count,
+        outcome: outcome(listed),
+        ..of_stage("snapshotter", whole)
+    }
 }
 
-/// A row of one stage with nothing counted yet. Both times are the snapshot's own, so that doing
-/// the work again writes the same row.
-fn row(finished: &FinishedKind<'_>, stage: &str, kind: &str) -> PipelineLedger {
-    let manifest = finished.manifest;
-    let table = finished.table.filter(|_| kind == finished.kind && stage != "snapshotter");
+fn normalizer(whole: &WholeKind) -> PipelineLedger {
+    let rejects = sum(whole, |part| part.reject_count);
+    PipelineLedger {
+        id: id_of(whole, &whole.kind),
+        kind: Some(whole.kind.clone()),
+        table: whole.table.map(|table| table.name().to_owned()),
+        parts: count(&whole.parts),
+        objects: sum(whole, |part| part.object_count).saturating_add(rejects),
+        rows: sum(whole, |part| part.row_count),
+        rejects,
+        ..of_stage("normalizer", whole)
+    }
+}
+
+fn loader(whole: &WholeKind) -> Option<PipelineLedger> {
+    let table = whole.table?;
+    Some(PipelineLedger {
+        id: id_of(whole, &whole.kind),
+        kind: Some(whole.kind.clone()),
+        table: Some(table.name().to_owned()),
+        parts: count(&whole.parts),
+        objects: sum(whole, |part| part.object_count),
+        rows: sum(whole, |part| part.row_count),
+        // Loaded rows that are not all must not pass for the whole: no data is not zero.
+        outcome: whole.manifest.kinds.get(&whole.kind).map_or_else(|| INCOMPLETE.to_owned(), outcome),
+        ..of_stage("loader", whole)
+    })
+}
+
+fn outcome(listed: &KindManifest) -> String {
+    if listed.complete { DONE } else { INCOMPLETE }.to_owned()
+}
+
+fn of_stage(stage: &str, whole: &WholeKind) -> PipelineLedger {
     PipelineLedger {
         stage: stage.to_owned(),
-        id: IdBuilder::new("ledger")
-            .part("stage", stage)
-            .part("cluster", manifest.cluster.as_str())
-            .part("snapshot", manifest.snapshot_id.as_str())
-            .part("kind", kind)
-            .part("revision", finished.revision.to_be_bytes())
-            .finish(),
-        cluster: Some(manifest.cluster.clone()),
-        snapshot_id: Some(manifest.snapshot_id.clone()),
-        kind: Some(kind.to_owned()),
-        table: table.map(|table| table.name().to_owned()),
+        id: String::new(),
+        cluster: Some(whole.manifest.cluster.clone()),
+        snapshot_id: Some(whole.manifest.snapshot_id.clone()),
+        kind: None,
+        table: None,
         parts: 0,
         objects: 0,
         rows: 0,
         rejects: 0,
-        started_at: manifest.observed_at,
-        finished_at: manifest.observed_at,
-        outcome: "done".to_owned(),
+        started_at: whole.manifest.observed_at,
+        finished_at: whole.manifest.observed_at,
+        outcome: DONE.to_owned(),
     }
 }
 
-fn outcome(kind: &KindManifest) -> String {
-    if kind.complete { "done" } else { "incomplete" }.to_owned()
+/// One row per stage, snapshot and kind: a higher revision's counts replace a lower one's, as its
+/// rows do.
+fn id_of(whole: &WholeKind, kind: &str) -> String {
+    IdBuilder::new("ledger").part("snapshot", whole.manifest.snapshot_id.as_str()).part("kind", kind).finish()
 }
 
-fn length(parts: usize) -> i64 {
-    i64::try_from(parts).unwrap_or(i64::MAX)
+fn sum(whole: &WholeKind, of: fn(&RowBatch) -> i64) -> i64 {
+    whole.parts.iter().map(of).fold(0, i64::saturating_add)
+}
+
+fn count<T>(parts: &[T]) -> i64 {
+    i64::try_from(parts.len()).unwrap_or(i64::MAX)
 }

@@ -1,18 +1,22 @@
-//! The loader: rows and events into the warehouse.
+//! The loader: brings rows and events into the warehouse.
 //!
-//! Consumes `row-batches` (and with them the rows, rejects and notes in the object store),
-//! `replica-changes`, `limit-declarations`, `violations`, `notifications` and `dead-letters`. Emits
-//! nothing: its effects are tables. It never judges what it loads.
+//! Consumes `row-batches`, `replica-changes`, `limit-declarations`, `violations`, `notifications`
+//! and `dead-letters`; emits nothing but rows, and the plans and claims that make loading
+//! exactly-once in effect. It never judges what a row says.
 
-mod barrier;
-mod batcher;
 mod config;
 mod dead_letter;
+mod events;
+mod group;
 mod ledger;
 mod plan;
+mod refused;
 mod rejects;
-mod snapshot_rows;
 mod stage;
+#[cfg(test)]
+mod tests;
+mod upserts;
+mod whole_kind;
 
 pub use config::Config;
 pub use stage::stage;

@@ -1,115 +1,194 @@
-//! Load plans: which snapshots of a table share one load job, kept where a crash cannot lose them.
+//! Load plans: which snapshots share a job, decided once and for good, whoever asks.
 //!
-//! 1. The *proposal* names the snapshots that arrived together.
-//! 2. One create-only *claim* per snapshot names the plan; of several plans that want a snapshot one
-//!    gets it.
-//! 3. The *seal*, create-only too, names the snapshots the plan got. Who comes back to a plan whose
-//!    loader died seals it with the claims it finds.
-//! 4. The job runs under the plan's id over the sealed snapshots, however often.
-//!
-//! A snapshot that was claimed after its plan had been sealed by somebody else is loaded by a job of
-//! its own, under an id that follows from the snapshot.
+//! A plan is proposed as a create-only object. Then each of its snapshots is claimed for it by a
+//! create-only object that names it. A claim is never changed, so once each of a plan's snapshots
+//! has one, what the plan's job loads is fixed: the snapshots whose claims name it. Anybody can
+//! carry on from any point, and everybody comes to the same jobs under the same ids.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use platform::ports::{LoadJob, Objects, PortError, SnapshotRows, Warehouse};
-use platform::runtime::HandleError;
-use schemas::{IdBuilder, Table, keys};
-use serde::de::DeserializeOwned;
+use anyhow::{Context as _, anyhow, ensure};
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _};
+use platform::ports::{Created, LoadJob, LoadOutcome, Objects, PortError, PortResult, SnapshotRows, Warehouse};
+use schemas::keys::{load_claim, load_plan};
+use schemas::{IdBuilder, SnapshotId, Table};
 
-/// Largest plan that is read.
-const PLAN_BYTES: u64 = 64 << 20;
+use crate::group::Commit;
+use crate::refused::Refused;
 
-/// Plans and runs load jobs.
-#[derive(Clone)]
-pub(crate) struct Planner {
-    objects: Arc<dyn Objects>,
-    warehouse: Arc<dyn Warehouse>,
+/// Largest plan that is read, in bytes.
+const LARGEST_PLAN: u64 = 64 << 20;
+/// Largest claim that is read, in bytes.
+const LARGEST_CLAIM: u64 = 128;
+/// Length of a plan's id.
+const PLAN_ID_DIGITS: usize = 32;
+/// Claims written or read at the same time.
+const PARALLEL_CLAIMS: usize = 16;
+
+/// One snapshot's rows of one table.
+type Rows = (SnapshotId, i64);
+/// What became of each snapshot.
+type Outcomes = BTreeMap<Rows, Result<(), Refused>>;
+
+/// Loads complete snapshots of one table together.
+pub(crate) struct Loads {
+    pub(crate) table: Table,
+    pub(crate) objects: Arc<dyn Objects>,
+    pub(crate) warehouse: Arc<dyn Warehouse>,
 }
 
-impl Planner {
-    pub(crate) fn new(objects: Arc<dyn Objects>, warehouse: Arc<dyn Warehouse>) -> Self {
-        Self { objects, warehouse }
-    }
-
-    /// The plan that has a snapshot already.
-    pub(crate) async fn plan_of(&self, table: Table, rows: &SnapshotRows) -> Result<Option<String>, HandleError> {
-        let key = keys::load_claim(table, &rows.snapshot_id, rows.revision);
-        self.read::<String>(&key).await
-    }
-
-    /// Proposes a plan for snapshots and claims them; snapshots that another plan has are left to it.
-    pub(crate) async fn propose(&self, table: Table, snapshots: Vec<SnapshotRows>) -> Result<String, HandleError> {
-        let plan = plan_id(table, &snapshots);
-        let job = LoadJob { id: plan.clone(), table, snapshots };
-        self.create(&keys::load_plan(table, &plan), &job).await?;
-        for rows in &job.snapshots {
-            self.create(&keys::load_claim(table, &rows.snapshot_id, rows.revision), &plan).await?;
-        }
-        Ok(plan)
-    }
-
-    /// Runs a plan's job, and one for the snapshot at hand if the plan was sealed without it.
-    pub(crate) async fn execute(&self, table: Table, plan: &str, rows: &SnapshotRows) -> Result<(), HandleError> {
-        let sealed = self.seal(table, plan).await?;
-        let included = sealed.snapshots.iter().any(|one| is_same(one, rows));
-        if !sealed.snapshots.is_empty() {
-            self.warehouse.load(&sealed, self.objects.as_ref()).await?;
-        }
-        if !included {
-            let alone = vec![rows.clone()];
-            let job = LoadJob { id: plan_id(table, &alone), table, snapshots: alone };
-            self.warehouse.load(&job, self.objects.as_ref()).await?;
-        }
-        Ok(())
-    }
-
-    /// The job of a plan: sealed before, or now with the claims that name the plan.
-    async fn seal(&self, table: Table, plan: &str) -> Result<LoadJob, HandleError> {
-        let key = keys::load_seal(table, plan);
-        if let Some(sealed) = self.read(&key).await? {
-            return Ok(sealed);
-        }
-        let proposal_key = keys::load_plan(table, plan);
-        let Some(mut job) = self.read::<LoadJob>(&proposal_key).await? else {
-            return Err(HandleError::Poison(anyhow::anyhow!("load plan {proposal_key}: a claim names it, but there is none")));
-        };
-        let mut won = Vec::with_capacity(job.snapshots.len());
-        for rows in job.snapshots {
-            if self.plan_of(table, &rows).await?.as_deref() == Some(plan) {
-                won.push(rows);
+#[async_trait]
+impl Commit<SnapshotRows> for Loads {
+    async fn commit(&self, snapshots: &[SnapshotRows]) -> Vec<Result<(), Refused>> {
+        match self.load(snapshots).await.map_err(Refused::from) {
+            Ok(outcomes) => snapshots.iter().map(|rows| outcome_of(rows, &outcomes)).collect(),
+            Err(Refused::Poison(_)) if snapshots.len() > 1 => {
+                // The plan or claim of one of them cannot be read: the others must not suffer for it.
+                let mut outcomes = Vec::with_capacity(snapshots.len());
+                for rows in snapshots {
+                    let alone = self.load(std::slice::from_ref(rows)).await;
+                    outcomes.push(alone.map_err(Refused::from).and_then(|outcomes| outcome_of(rows, &outcomes)));
+                }
+                outcomes
             }
+            Err(refused) => vec![Err(refused); snapshots.len()],
         }
-        job.snapshots = won;
-        self.create(&key, &job).await?;
-        // Somebody else may have sealed it in between: the stored one counts.
-        self.read(&key).await?.ok_or_else(|| HandleError::Outage(anyhow::anyhow!("load plan {key}: its seal is gone")))
+    }
+}
+
+impl Loads {
+    /// Loads the snapshots under the plans that claimed them, or under a new one.
+    async fn load(&self, snapshots: &[SnapshotRows]) -> PortResult<Outcomes> {
+        let wanted: BTreeMap<Rows, &SnapshotRows> = snapshots.iter().map(|rows| (id_of(rows), rows)).collect();
+        let claims: Vec<_> = futures::stream::iter(wanted.keys().cloned())
+            .map(|rows| async move { PortResult::Ok((self.claim_of(&rows).await?, rows)) })
+            .buffered(PARALLEL_CLAIMS)
+            .try_collect()
+            .await?;
+        let mut plans: BTreeSet<String> = claims.iter().filter_map(|(plan, _)| plan.clone()).collect();
+        let unclaimed: Vec<SnapshotRows> =
+            claims.iter().filter(|(plan, _)| plan.is_none()).map(|(_, rows)| wanted[rows].clone()).collect();
+        if !unclaimed.is_empty() {
+            plans.insert(self.propose(unclaimed).await?);
+        }
+        let (mut outcomes, mut settled) = (Outcomes::new(), BTreeSet::new());
+        while let Some(plan) = plans.pop_first() {
+            if !settled.insert(plan.clone()) {
+                continue;
+            }
+            let (job, lost) = self.settle(&plan).await?;
+            // What another plan claimed first is loaded under that one, if we are asked for it.
+            plans.extend(lost.into_iter().filter(|(rows, _)| wanted.contains_key(rows)).map(|(_, plan)| plan));
+            outcomes.extend(self.run(job).await);
+        }
+        Ok(outcomes)
     }
 
-    async fn create(&self, key: &str, value: &impl serde::Serialize) -> Result<(), HandleError> {
-        let body = serde_json::to_vec(value).map_err(|error| PortError::never_will(format!("write {key}"), error))?;
-        self.objects.create_bytes(key, body).await?;
+    /// Writes down which snapshots are to share a job. Equal proposals are one.
+    async fn propose(&self, snapshots: Vec<SnapshotRows>) -> PortResult<String> {
+        let attempted = || format!("propose a load of {}", self.table);
+        let content = serde_json::to_vec(&snapshots).map_err(|error| PortError::never_will(attempted(), error))?;
+        let id: String =
+            IdBuilder::new("load-plan").part("table", self.table.name()).part("snapshots", content).finish();
+        let job = LoadJob { id: id.clone(), table: self.table, snapshots };
+        let bytes = serde_json::to_vec(&job).map_err(|error| PortError::never_will(attempted(), error))?;
+        self.objects.create_bytes(&load_plan(self.table, &id), bytes).await?;
+        Ok(id)
+    }
+
+    /// Claims what the plan names and gives the job over what it won, with what it lost to whom.
+    async fn settle(&self, plan: &str) -> PortResult<(LoadJob, Vec<(Rows, String)>)> {
+        let mut job = self.plan(plan).await?;
+        let claimed: Vec<String> = futures::stream::iter(job.snapshots.iter().map(id_of))
+            .map(|rows| self.claim(rows, plan))
+            .buffered(PARALLEL_CLAIMS)
+            .try_collect()
+            .await?;
+        let (won, lost): (Vec<_>, Vec<_>) = job.snapshots.into_iter().zip(claimed).partition(|(_, by)| by == plan);
+        job.snapshots = won.into_iter().map(|(rows, _)| rows).collect();
+        Ok((job, lost.into_iter().map(|(rows, by)| (id_of(&rows), by)).collect()))
+    }
+
+    /// Runs a job. Where it can never succeed, its snapshots are loaded each alone, so that only
+    /// the one to blame is refused.
+    async fn run(&self, job: LoadJob) -> Outcomes {
+        if job.snapshots.is_empty() {
+            return Outcomes::new();
+        }
+        match self.load_job(&job).await {
+            Err(Refused::Poison(error)) if job.snapshots.len() > 1 => {
+                tracing::warn!(table = %self.table, plan = job.id, error = format!("{error:#}"), "shared load refused, each loaded alone");
+                let mut outcomes = Outcomes::new();
+                for rows in job.snapshots {
+                    let id = IdBuilder::new("load-alone")
+                        .part("plan", &job.id)
+                        .part("snapshot", rows.snapshot_id.as_str())
+                        .part("revision", rows.revision.to_string())
+                        .finish();
+                    let rows_id = id_of(&rows);
+                    let alone = LoadJob { id, table: job.table, snapshots: vec![rows] };
+                    outcomes.insert(rows_id, self.load_job(&alone).await);
+                }
+                outcomes
+            }
+            outcome => job.snapshots.iter().map(|rows| (id_of(rows), outcome.clone())).collect(),
+        }
+    }
+
+    async fn load_job(&self, job: &LoadJob) -> Result<(), Refused> {
+        let outcome = self.warehouse.load(job, &*self.objects).await?;
+        let rows = match outcome {
+            LoadOutcome::Loaded(loaded) => Some(loaded.rows),
+            LoadOutcome::AlreadyLoaded => None,
+        };
+        let snapshots = job.snapshots.len();
+        tracing::info!(table = %self.table, plan = job.id, snapshots, rows, already = rows.is_none(), "loaded");
         Ok(())
     }
 
-    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, HandleError> {
-        let Some((_, bytes)) = self.objects.read_bytes(key, PLAN_BYTES).await? else { return Ok(None) };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| PortError::never_will(format!("read {key}"), error).into())
+    async fn plan(&self, plan: &str) -> PortResult<LoadJob> {
+        let key = load_plan(self.table, plan);
+        let found = self.objects.read_bytes(&key, LARGEST_PLAN).await?;
+        let read = || -> anyhow::Result<LoadJob> {
+            let (_, bytes) = found.context("a claim names it and it is not there")?;
+            let job: LoadJob = serde_json::from_slice(&bytes)?;
+            ensure!(job.id == plan && job.table == self.table, "it is the plan {} of {}", job.id, job.table);
+            Ok(job)
+        };
+        read().map_err(|error| PortError::never_will(format!("read load plan {key}"), error))
+    }
+
+    /// Claims a snapshot for a plan; gives the plan that has it.
+    async fn claim(&self, rows: Rows, plan: &str) -> PortResult<String> {
+        let key = load_claim(self.table, &rows.0, rows.1);
+        match self.objects.create_bytes(&key, plan.to_owned()).await? {
+            Created::New(_) => Ok(plan.to_owned()),
+            Created::Existed => self.claim_of(&rows).await?.ok_or_else(|| {
+                PortError::did_not_happen(format!("read load claim {key}"), anyhow!("it was there and is no longer"))
+            }),
+        }
+    }
+
+    /// The plan that claimed a snapshot.
+    async fn claim_of(&self, rows: &Rows) -> PortResult<Option<String>> {
+        let key = load_claim(self.table, &rows.0, rows.1);
+        let Some((_, bytes)) = self.objects.read_bytes(&key, LARGEST_CLAIM).await? else { return Ok(None) };
+        let plan = std::str::from_utf8(&bytes)
+            .ok()
+            .filter(|plan| plan.len() == PLAN_ID_DIGITS && plan.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let named =
+            plan.ok_or_else(|| PortError::never_will(format!("read load claim {key}"), anyhow!("no plan's id")));
+        named.map(|plan| Some(plan.to_owned()))
     }
 }
 
-/// The id of a plan follows from what it loads.
-fn plan_id(table: Table, snapshots: &[SnapshotRows]) -> String {
-    snapshots
-        .iter()
-        .fold(IdBuilder::new("load-plan").part("table", table.name()), |id, rows| {
-            id.part("snapshot", rows.snapshot_id.as_str()).part("revision", rows.revision.to_be_bytes())
-        })
-        .finish()
+fn id_of(rows: &SnapshotRows) -> Rows {
+    (rows.snapshot_id.clone(), rows.revision)
 }
 
-fn is_same(a: &SnapshotRows, b: &SnapshotRows) -> bool {
-    a.snapshot_id == b.snapshot_id && a.revision == b.revision
+fn outcome_of(rows: &SnapshotRows, outcomes: &Outcomes) -> Result<(), Refused> {
+    let unplanned = || Err(Refused::outage(anyhow!("snapshot {}: no plan came to load it", rows.snapshot_id)));
+    outcomes.get(&id_of(rows)).cloned().unwrap_or_else(unplanned)
 }

@@ -1,159 +1,92 @@
-//! The handlers: batches of rows, and events.
+//! The stage: what it consumes, and the handler of parts that became rows.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
-use platform::ports::{Incoming, Objects, PortError, Warehouse};
+use platform::ports::{Incoming, Objects, SnapshotRows, Warehouse};
 use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Ports, Stage};
-use schemas::keys::SnapshotKeys;
 use schemas::{
-    DeadLetters, LimitDeclaration, Notification, PipelineLedger, ReplicaChange, Row, RowBatch, RowWriter, Subscription,
-    Table, Topic, Violation,
+    LimitDeclaration, Message, Notification, PipelineLedger, ReplicaChange, Row, RowBatch, Subscription, Table, Topic,
+    Violation,
 };
 
-use crate::batcher::Batcher;
 use crate::config::Config;
-use crate::ledger::{self, FinishedKind};
-use crate::plan::Planner;
-use crate::snapshot_rows::{self, Groups};
-use crate::{barrier, dead_letter, rejects};
+use crate::dead_letter::DeadLetterLog;
+use crate::events::EventLog;
+use crate::group::{Gathering, Group};
+use crate::plan::Loads;
+use crate::upserts::Upserts;
+use crate::whole_kind::WholeKind;
+use crate::{ledger, rejects};
 
-/// Finished kinds that are remembered, so that the other parts' batches need not look again.
-const REMEMBERED: usize = 10_000;
+/// Name of the stage.
+const NAME: &str = "loader";
+/// Snapshots that share a load job, at most.
+const MOST_SNAPSHOTS_PER_LOAD: usize = 200;
 
-/// The loader's consumers.
+/// The stage: it consumes rows, events and dead letters. It needs broker, objects and warehouse.
 pub fn stage(config: &Config, ports: &Ports) -> anyhow::Result<Stage> {
-    let warehouse = ports.warehouse.clone().context("the loader needs a warehouse")?;
-    let planner = Planner::new(ports.objects.clone(), warehouse.clone());
-    let loader = Arc::new(Loader {
-        objects: ports.objects.clone(),
-        warehouse: warehouse.clone(),
-        groups: Groups::new(planner, config.load_interval.duration()),
-        finished: Finished::default(),
-    });
-    fn event<M: Row + platform::runtime::Receive>(topic: Topic, warehouse: &Arc<dyn Warehouse>) -> Consumer
-    where
-        Events<M>: Handle<M>,
-    {
-        Consumer::new::<M>(Subscription::new(topic, "loader"), Arc::new(Events(Batcher::new(warehouse.clone()))))
-    }
-    let dead_letters = Arc::new(Events::<DeadLetters>(Batcher::new(warehouse.clone())));
-    Ok(Stage {
-        name: "loader",
-        consumers: vec![
-            Consumer::new::<RowBatch>(Subscription::new(Topic::RowBatches, "loader"), loader),
-            event::<ReplicaChange>(Topic::ReplicaChanges, &warehouse),
-            event::<LimitDeclaration>(Topic::LimitDeclarations, &warehouse),
-            event::<Violation>(Topic::Violations, &warehouse),
-            event::<Notification>(Topic::Notifications, &warehouse),
-            Consumer::new::<Incoming>(Subscription::new(Topic::DeadLetters, "loader"), dead_letters),
-        ],
-    })
+    let config = config.clone().checked()?;
+    let warehouse = ports.warehouse.as_ref().context("the loader needs a warehouse")?;
+    let gathering = Gathering { wait: config.event_wait.duration(), most: config.event_batch };
+    let snapshots = SnapshotLoader::new(ports, warehouse, config.load_interval.duration(), gathering);
+    let dead_letters = DeadLetterLog(Upserts::new(Arc::clone(warehouse), gathering));
+    let consumers = vec![
+        Consumer::new::<RowBatch>(Subscription::new(Topic::RowBatches, NAME), Arc::new(snapshots)),
+        events::<ReplicaChange>(warehouse, gathering),
+        events::<LimitDeclaration>(warehouse, gathering),
+        events::<Violation>(warehouse, gathering),
+        events::<Notification>(warehouse, gathering),
+        Consumer::new::<Incoming>(Subscription::new(Topic::DeadLetters, NAME), Arc::new(dead_letters)),
+    ];
+    Ok(Stage { name: NAME, consumers })
 }
 
-/// Loads a kind of a snapshot once all its parts are normalized.
-struct Loader {
+fn events<R: Row + Message>(warehouse: &Arc<dyn Warehouse>, gathering: Gathering) -> Consumer {
+    let log = EventLog::<R>(Upserts::new(Arc::clone(warehouse), gathering));
+    Consumer::new::<R>(Subscription::new(R::TOPIC, NAME), Arc::new(log))
+}
+
+/// Loads kinds of snapshots once all of their parts are rows.
+struct SnapshotLoader {
     objects: Arc<dyn Objects>,
     warehouse: Arc<dyn Warehouse>,
-    groups: Arc<Groups>,
-    finished: Finished,
+    loads: BTreeMap<Table, Group<SnapshotRows>>,
+    ledger: Upserts<PipelineLedger>,
 }
 
+impl SnapshotLoader {
+    fn new(ports: &Ports, warehouse: &Arc<dyn Warehouse>, load_interval: Duration, ledger: Gathering) -> Self {
+        let gathering = Gathering { wait: load_interval, most: MOST_SNAPSHOTS_PER_LOAD };
+        let group = |table: Table| {
+            let (objects, warehouse) = (Arc::clone(&ports.objects), Arc::clone(warehouse));
+            Group::new(gathering, Loads { table, objects, warehouse })
+        };
+        let by_snapshot = Table::ALL.iter().filter(|table| table.key().is_empty());
+        Self {
+            objects: Arc::clone(&ports.objects),
+            warehouse: Arc::clone(warehouse),
+            loads: by_snapshot.map(|table| (*table, group(*table))).collect(),
+            ledger: Upserts::new(Arc::clone(warehouse), ledger),
+        }
+    }
+}
+
+/// One part's rows in. Whoever finds that all parts of the kind are there writes the rejects, loads
+/// the rows and enters both into the ledger; two who both find it do no harm.
 #[async_trait]
-impl Handle<RowBatch> for Loader {
+impl Handle<RowBatch> for SnapshotLoader {
     async fn handle(&self, batch: RowBatch, _: &MessageContext) -> Result<(), HandleError> {
-        let keys = SnapshotKeys::of(&batch.manifest).map_err(|error| HandleError::Poison(error.into()))?;
-        let turn = self.finished.turn(&batch);
-        let mut finished = turn.lock().await;
-        if *finished {
-            return Ok(());
+        let Some(whole) = WholeKind::completed_by(&batch, &self.objects).await? else { return Ok(()) };
+        rejects::put(&whole, &self.objects, &self.warehouse).await?;
+        if let Some(table) = whole.table {
+            let loads = self.loads.get(&table);
+            let loads = loads.ok_or_else(|| HandleError::Poison(anyhow!("{table} is not loaded by snapshot")))?;
+            loads.submit(whole.rows()).await?;
         }
-        let manifest = barrier::manifest(self.objects.as_ref(), &batch.manifest).await?;
-        let listed = manifest.kinds.get(&batch.kind).ok_or_else(|| {
-            HandleError::Poison(anyhow::anyhow!("manifest {} has no kind {:?}", batch.manifest, batch.kind))
-        })?;
-        let parts = barrier::complete(self.objects.as_ref(), &keys, &batch.kind, listed, batch.revision).await?;
-        let Some(batches) = parts else { return Ok(()) }; // whoever completes it acts
-        let table = table_of(&batch)?;
-
-        for part in &batches {
-            if let Some(rows) = rejects::read(self.objects.as_ref(), part).await? {
-                self.warehouse.put_rejects(&part.snapshot_id, &part.kind, part.part, rows).await?;
-            }
-        }
-        if let (Some(table), Some(rows)) = (table, snapshot_rows::of(&batches, batch.revision)) {
-            self.groups.load(table, rows).await?;
-        }
-        let kind = FinishedKind { manifest: &manifest, kind: &batch.kind, table, batches: &batches, revision: batch.revision };
-        self.warehouse.upsert(Table::PipelineLedger, container(&ledger::rows(&kind))?).await?;
-        *finished = true;
-        Ok(())
+        Ok(self.ledger.upsert(ledger::rows(&whole)).await?)
     }
 }
-
-/// The table a batch is for; none for kinds without one.
-fn table_of(batch: &RowBatch) -> Result<Option<Table>, HandleError> {
-    match batch.table.as_str() {
-        "" => Ok(None),
-        name => Table::from_name(name)
-            .map(Some)
-            .ok_or_else(|| HandleError::Poison(anyhow::anyhow!("{name:?} is not a table"))),
-    }
-}
-
-/// Rows as a container file.
-fn container(rows: &[PipelineLedger]) -> Result<Vec<u8>, HandleError> {
-    let write = || {
-        let mut writer = RowWriter::<PipelineLedger>::new()?;
-        rows.iter().try_for_each(|row| writer.push(row))?;
-        writer.finish()
-    };
-    write().map_err(|error| PortError::never_will("write the ledger's rows", error).into())
-}
-
-/// Snapshot, revision and kind.
-type KindKey = (String, i64, String);
-
-/// Who works on which kind of which snapshot in this process, and which are finished.
-#[derive(Default)]
-struct Finished(Mutex<HashMap<KindKey, Arc<tokio::sync::Mutex<bool>>>>);
-
-impl Finished {
-    /// The turn of a batch's kind; it holds whether the kind is finished.
-    fn turn(&self, batch: &RowBatch) -> Arc<tokio::sync::Mutex<bool>> {
-        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kinds.len() >= REMEMBERED {
-            // Only who is at work must stay; a forgotten kind is looked at again, harmlessly.
-            kinds.retain(|_, turn| Arc::strong_count(turn) > 1);
-        }
-        kinds.entry((batch.manifest.clone(), batch.revision, batch.kind.clone())).or_default().clone()
-    }
-}
-
-/// Writes events of one type under their own ids.
-struct Events<R>(Batcher<R>);
-
-macro_rules! events {
-    ($($message:ty),+) => {$(
-        #[async_trait]
-        impl Handle<$message> for Events<$message> {
-            async fn handle(&self, message: $message, _: &MessageContext) -> Result<(), HandleError> {
-                self.0.put(message).await
-            }
-        }
-    )+};
-}
-
-events!(ReplicaChange, LimitDeclaration, Violation, Notification);
-
-#[async_trait]
-impl Handle<Incoming> for Events<DeadLetters> {
-    async fn handle(&self, message: Incoming, _: &MessageContext) -> Result<(), HandleError> {
-        self.0.put(dead_letter::row(message).map_err(HandleError::Poison)?).await
-    }
-}
-
-#[cfg(test)]
-mod tests;

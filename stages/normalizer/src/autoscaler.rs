@@ -11,7 +11,7 @@ use platform::ports::Kind;
 use schemas::{HpaData, Json};
 use serde_json::value::RawValue;
 
-use crate::document::{Entries, Fault, List, Text, Whole, decode, embedded, owned, present, storable};
+use crate::document::{Entries, Fault, List, Object, Text, Whole, decode, embedded, owned, present, storable};
 use crate::labels::labelled;
 use crate::map::Seat;
 use crate::metadata::{WrittenCondition, condition_rows, expect_kind};
@@ -51,11 +51,11 @@ impl<'a> Annotated<'a> {
 
 /// The rows of an autoscaler.
 pub(crate) fn rows(text: &str, seat: &Seat<'_>) -> Result<Vec<HpaData>, Fault> {
-    let Autoscaler { kind, metadata, spec, status } = decode(text, "")?;
+    let Autoscaler { kind, metadata, spec, status } = decode::<Object<_>>(text, "")?.0;
     expect_kind(&kind, Kind::HorizontalPodAutoscalers)?;
     let annotations = metadata.annotations()?;
     let annotated = Annotated::read(&annotations)?;
-    let conditions = written_or(status.as_ref().and_then(|status| status.conditions.as_ref()), &annotated.conditions);
+    let conditions = written_or(status.as_deref().and_then(|status| status.conditions.as_ref()), &annotated.conditions);
     let frame = HpaData {
         cluster: seat.cluster.clone(),
         snapshot_id: seat.snapshot_id.clone(),
@@ -75,9 +75,9 @@ pub(crate) fn rows(text: &str, seat: &Seat<'_>) -> Result<Vec<HpaData>, Fault> {
         current_utilization: None,
         current_value: None,
         // A count of a status that is there is absent when zero; without a status nothing is known.
-        current_replicas: status.as_ref().map(|status| status.current_replicas.0),
-        desired_replicas: status.as_ref().map(|status| status.desired_replicas.0),
-        last_scale_time: status.as_ref().and_then(|status| status.last_scale_time).map(|moment| moment.0),
+        current_replicas: status.as_deref().map(|status| status.current_replicas.0),
+        desired_replicas: status.as_deref().map(|status| status.desired_replicas.0),
+        last_scale_time: status.as_deref().and_then(|status| status.last_scale_time).map(|moment| moment.0),
         scaling_conditions: conditions.map(|conditions| condition_rows(conditions)).unwrap_or_default(),
         metric_index: None,
         metric_container: None,
@@ -97,8 +97,8 @@ pub(crate) fn rows(text: &str, seat: &Seat<'_>) -> Result<Vec<HpaData>, Fault> {
     if targets.is_empty() {
         return Ok(vec![frame]);
     }
-    let measured = measured(status.as_ref(), &annotated);
-    targets.iter().map(|target| row(&frame, target, &measured, status.as_ref())).collect()
+    let measured = measured(status.as_deref(), &annotated);
+    targets.iter().map(|target| row(&frame, target, &measured, status.as_deref())).collect()
 }
 
 /// One row: what all have in common, one target, and its measurement.

@@ -3,7 +3,7 @@
 use schemas::GkeClusters;
 use serde::Deserialize;
 
-use crate::document::{Fault, Text, decode, owned, text_of};
+use crate::document::{Fault, Object, Text, decode, owned, text_of};
 use crate::map::Seat;
 
 /// The one object of the kind `clusters`; what the source does not know is null or absent.
@@ -24,7 +24,7 @@ struct Cluster<'a> {
 
 /// The row of the cluster. Without a name of its own it goes by the configured one.
 pub(crate) fn row(text: &str, seat: &Seat<'_>) -> Result<GkeClusters, Fault> {
-    let cluster: Cluster<'_> = decode(text, "")?;
+    let cluster: Object<Cluster<'_>> = decode(text, "")?;
     let name = text_of(&cluster.name).filter(|name| !name.is_empty());
     Ok(GkeClusters {
         cluster: seat.cluster.clone(),

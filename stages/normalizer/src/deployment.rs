@@ -7,7 +7,7 @@ use platform::ports::Kind;
 use schemas::GkeDeployments;
 use serde::Deserialize;
 
-use crate::document::{Count, Fault, List, Scalar, Text, Whole, decode, or_default, owned, present, text_of};
+use crate::document::{Count, Fault, List, Object, Scalar, Text, Whole, decode, or_default, owned, present, text_of};
 use crate::labels::labelled;
 use crate::map::Seat;
 use crate::metadata::{Metadata, WrittenCondition, condition, condition_rows, expect_kind};
@@ -29,11 +29,11 @@ struct Deployment<'a> {
     #[serde(borrow, default)]
     kind: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    metadata: Metadata<'a>,
+    metadata: Object<Metadata<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    spec: Spec<'a>,
+    spec: Object<Spec<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    status: Status<'a>,
+    status: Object<Status<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -42,13 +42,13 @@ struct Spec<'a> {
     #[serde(default)]
     replicas: Option<Count>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    strategy: Strategy<'a>,
+    strategy: Object<Strategy<'a>>,
     #[serde(default)]
     progress_deadline_seconds: Option<Count>,
     #[serde(default)]
     paused: Option<bool>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    template: Template<'a>,
+    template: Object<Template<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,7 +57,7 @@ struct Strategy<'a> {
     #[serde(borrow, default)]
     r#type: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    rolling_update: RollingUpdate<'a>,
+    rolling_update: Object<RollingUpdate<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -73,7 +73,7 @@ struct RollingUpdate<'a> {
 #[serde(expecting = "an object")]
 struct Template<'a> {
     #[serde(borrow, default, deserialize_with = "or_default")]
-    spec: PodSpec<'a>,
+    spec: Object<PodSpec<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -107,7 +107,7 @@ struct Status<'a> {
 
 /// The row of a Deployment.
 pub(crate) fn row(text: &str, seat: &Seat<'_>) -> Result<GkeDeployments, Fault> {
-    let Deployment { kind, metadata, spec, status } = decode(text, "")?;
+    let Deployment { kind, metadata, spec, status } = decode::<Object<_>>(text, "")?.0;
     expect_kind(&kind, Kind::Deployments)?;
     let pods = &spec.template.spec;
     let sums = Sums::of(&pods.containers, &pods.init_containers)?;

@@ -7,6 +7,7 @@ mod fault;
 mod scalar;
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use serde::de::{self, Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -65,12 +66,41 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// A list, in which Kubernetes' clients and people may leave a null.
-pub(crate) type List<T> = Vec<Option<T>>;
+/// A type that is read from a JSON object only. What serde derives would take a list of the
+/// fields' values, too.
+#[derive(Debug, Default)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Object<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        from.deserialize_map(Visitor(PhantomData))
+    }
+}
+
+/// A list of objects, in which Kubernetes' clients and people may leave a null.
+pub(crate) type List<T> = Vec<Option<Object<T>>>;
 
 /// The items of a list that are there.
-pub(crate) fn present<T>(list: &[Option<T>]) -> impl Iterator<Item = &T> {
-    list.iter().flatten()
+pub(crate) fn present<T>(list: &[Option<Object<T>>]) -> impl Iterator<Item = &T> {
+    list.iter().flatten().map(|object| &object.0)
 }
 
 /// JSON text held in a string, such as an annotation's.
@@ -111,7 +141,7 @@ impl<'a, V> Entries<'a, V> {
 
 impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor<V>(std::marker::PhantomData<V>);
+        struct Visitor<V>(PhantomData<V>);
         impl<'de, V: Deserialize<'de>> de::Visitor<'de> for Visitor<V> {
             type Value = Entries<'de, V>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -125,7 +155,7 @@ impl<'de: 'a, 'a, V: Deserialize<'de>> Deserialize<'de> for Entries<'a, V> {
                 Ok(Entries::of_written(entries))
             }
         }
-        from.deserialize_map(Visitor(std::marker::PhantomData))
+        from.deserialize_map(Visitor(PhantomData))
     }
 }
 

@@ -22,6 +22,8 @@ mod pod;
 pub mod quantity;
 mod resources;
 mod stage;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use labels::LabelKeys;

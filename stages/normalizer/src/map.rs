@@ -7,7 +7,7 @@ use schemas::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::document::{Fault, shortened};
+use crate::document::{Fault, Object, shortened};
 use crate::labels::LabelKeys;
 use crate::ownership::Owners;
 use crate::{autoscaler, cluster_info, deployment, node, ownership, pod};
@@ -187,8 +187,8 @@ struct Names<'a> {
 
 /// Namespace and name of an object of which something else cannot be read.
 fn identity(kind: Kind, text: &str) -> Option<String> {
-    let named: Named<'_> = serde_json::from_str(text).ok()?;
-    let names: Names<'_> = serde_json::from_str(named.metadata?.get()).ok()?;
+    let named: Object<Named<'_>> = serde_json::from_str(text).ok()?;
+    let names: Object<Names<'_>> = serde_json::from_str(named.metadata?.get()).ok()?;
     let word = |raw: Option<&RawValue>| serde_json::from_str::<String>(raw?.get()).ok().filter(|word| !word.is_empty());
     let name = word(names.name).map(|name| shortened(&name))?;
     if !kind.namespaced() {

@@ -5,7 +5,7 @@ use schemas::{Condition, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::document::{Entries, Fault, List, Moment, Text, Whole, decode, or_default, owned, present, text_of};
+use crate::document::{Entries, Fault, List, Moment, Object, Text, Whole, decode, or_default, owned, present, text_of};
 
 /// Longest name Kubernetes allows, in bytes; also that of a namespace.
 const MAX_NAME: usize = 253;
@@ -139,14 +139,14 @@ pub(crate) struct WrittenCondition<'a> {
 
 /// The condition of a type.
 pub(crate) fn condition<'c, 'a>(
-    conditions: &'c [Option<WrittenCondition<'a>>],
+    conditions: &'c [Option<Object<WrittenCondition<'a>>>],
     wanted: &str,
 ) -> Option<&'c WrittenCondition<'a>> {
     present(conditions).find(|condition| condition.r#type.as_str() == wanted)
 }
 
 /// Conditions as rows hold them.
-pub(crate) fn condition_rows(conditions: &[Option<WrittenCondition<'_>>]) -> Vec<Condition> {
+pub(crate) fn condition_rows(conditions: &[Option<Object<WrittenCondition<'_>>>]) -> Vec<Condition> {
     let row = |condition: &WrittenCondition<'_>| Condition {
         r#type: condition.r#type.as_str().to_owned(),
         status: owned(&condition.status),

@@ -4,7 +4,7 @@ use platform::ports::Kind;
 use schemas::GkeNodes;
 use serde::Deserialize;
 
-use crate::document::{Entries, Fault, List, Text, decode, or_default, owned, text_of};
+use crate::document::{Entries, Fault, List, Object, Text, decode, or_default, owned, text_of};
 use crate::map::Seat;
 use crate::metadata::{Metadata, WrittenCondition, condition, condition_rows, entries_json, expect_kind};
 use crate::quantity::{Quantity, QuantityError};
@@ -21,22 +21,22 @@ struct Node<'a> {
     #[serde(borrow, default)]
     kind: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    metadata: Metadata<'a>,
+    metadata: Object<Metadata<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    status: Status<'a>,
+    status: Object<Status<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct Status<'a> {
     #[serde(borrow, default, deserialize_with = "or_default")]
-    capacity: Room<'a>,
+    capacity: Object<Room<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    allocatable: Room<'a>,
+    allocatable: Object<Room<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
     conditions: List<WrittenCondition<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    node_info: NodeInfo<'a>,
+    node_info: Object<NodeInfo<'a>>,
 }
 
 /// What a node has.
@@ -66,9 +66,9 @@ struct NodeInfo<'a> {
 
 /// The row of a node.
 pub(crate) fn row(text: &str, seat: &Seat<'_>) -> Result<GkeNodes, Fault> {
-    let Node { kind, metadata, status } = decode(text, "")?;
+    let Node { kind, metadata, status } = decode::<Object<_>>(text, "")?.0;
     expect_kind(&kind, Kind::Nodes)?;
-    let Status { capacity, allocatable, conditions, node_info } = status;
+    let Status { capacity, allocatable, conditions, node_info } = status.0;
     Ok(GkeNodes {
         cluster: seat.cluster.clone(),
         snapshot_id: seat.snapshot_id.clone(),

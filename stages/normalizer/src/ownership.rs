@@ -11,7 +11,7 @@ use std::sync::Arc;
 use platform::ports::Kind;
 use serde::Deserialize;
 
-use crate::document::{Fault, Text, decode, or_default, text_of};
+use crate::document::{Fault, Object, Text, decode, or_default, text_of};
 use crate::map::Reject;
 use crate::metadata::{Metadata, expect_kind};
 
@@ -115,12 +115,12 @@ struct Written<'a> {
     #[serde(borrow, default)]
     kind: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    metadata: Metadata<'a>,
+    metadata: Object<Metadata<'a>>,
 }
 
 /// Reads a `ReplicaSet`.
 pub(crate) fn read(text: &str) -> Result<ReplicaSet, Fault> {
-    let written: Written<'_> = decode(text, "")?;
+    let written: Object<Written<'_>> = decode(text, "")?;
     expect_kind(&written.kind, Kind::ReplicaSets)?;
     let metadata = &written.metadata;
     let deployment = metadata.controller().filter(|owner| text_of(&owner.kind) == Some("Deployment"));

@@ -4,7 +4,7 @@ use platform::ports::Kind;
 use schemas::{GkePods, Json};
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Count, Fault, List, Moment, Text, Whole, decode, or_default, owned, present, text_of};
+use crate::document::{Count, Fault, List, Moment, Object, Text, Whole, decode, or_default, owned, present, text_of};
 use crate::labels::labelled;
 use crate::map::Seat;
 use crate::metadata::{Metadata, expect_kind};
@@ -17,11 +17,11 @@ struct Pod<'a> {
     #[serde(borrow, default)]
     kind: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    metadata: Metadata<'a>,
+    metadata: Object<Metadata<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    spec: Spec<'a>,
+    spec: Object<Spec<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    status: Status<'a>,
+    status: Object<Status<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -80,7 +80,7 @@ struct ShownContainer<'c, 'a> {
 
 /// The row of a pod.
 pub(crate) fn row(text: &str, seat: &Seat<'_>) -> Result<GkePods, Fault> {
-    let Pod { kind, metadata, spec, status } = decode(text, "")?;
+    let Pod { kind, metadata, spec, status } = decode::<Object<_>>(text, "")?.0;
     expect_kind(&kind, Kind::Pods)?;
     let sums = Sums::of(&spec.containers, &spec.init_containers)?;
     let (deployment_name, owner_method) = deployment_of(&metadata, seat.owners);

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use serde::de::{self, Deserialize, Deserializer};
 use serde::{Serialize, Serializer};
 
-use crate::document::{Entries, Fault, List, Scalar, Text, or_default, present};
+use crate::document::{Entries, Fault, List, Object, Scalar, Text, or_default, present};
 use crate::quantity::{Quantity, QuantityError};
 
 /// A container, as far as the rows need it.
@@ -24,7 +24,7 @@ pub(crate) struct Container<'a> {
     #[serde(borrow, default)]
     pub(crate) image: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    pub(crate) resources: Resources<'a>,
+    pub(crate) resources: Object<Resources<'a>>,
     /// `Always` makes an init container a restartable one.
     #[serde(borrow, default)]
     restart_policy: Option<Text<'a>>,

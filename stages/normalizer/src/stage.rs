@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
 use async_trait::async_trait;
-use platform::ports::{Incoming, Broker, Kind, Objects};
+use platform::ports::{Broker, Incoming, Kind, Objects};
 use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Ports, Stage};
 use schemas::keys::SnapshotKeys;
 use schemas::{RawBatch, RowBatch, Subscription, Topic};
@@ -72,7 +72,16 @@ impl Handle<RawBatch> for Normalizer {
                 store::write(&*self.objects, &task, mapped).await?
             }
         };
-        self.broker.publish_messages(&[announced]).await?;
+        self.broker.publish_messages(std::slice::from_ref(&announced)).await?;
+        tracing::info!(
+            cluster = %announced.cluster,
+            snapshot_id = %announced.snapshot_id,
+            kind = announced.kind,
+            part = announced.part,
+            rows = announced.row_count,
+            rejects = announced.reject_count,
+            "part normalized"
+        );
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! How fast pods become compressed, redacted parts: redaction alone, and the whole stage from
 //! pages of raw objects to an object store that keeps nothing.
 
+#![allow(clippy::expect_used)] // What cannot start has nothing to measure.
+
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -14,10 +16,9 @@ use platform::ports::{
     SystemClock,
 };
 use platform::runtime::{Env, Ports};
+use podledger_snapshotter::redaction::redact;
 use schemas::{ClusterName, Message as _, Purpose, SnapshotRequest, Subscription, Timestamp, Topic};
 use serde_json::json;
-use podledger_snapshotter as snapshotter;
-use podledger_snapshotter::redaction::redact;
 
 /// Pods of one snapshot.
 const PODS: usize = 20_000;
@@ -199,7 +200,7 @@ fn snapshot(criterion: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(PODS as u64));
     for level in ["1", "2", "3"] {
         let env = Env::from_pairs([("PODLEDGER_SNAPSHOT_GZIP_LEVEL", level)]);
-        let stage = env.read().map_err(Into::into).and_then(|config| snapshotter::stage(&config, &ports));
+        let stage = env.read().map_err(Into::into).and_then(|config| podledger_snapshotter::stage(&config, &ports));
         let stage = stage.expect("the stage can be built");
         group.bench_function(format!("pods, gzip level {level}"), |bencher| {
             bencher.iter(|| {

@@ -89,6 +89,26 @@ async fn the_last_handle_to_go_closes_the_file() {
 }
 
 #[tokio::test]
+async fn an_answer_nobody_took_is_given_back_with_its_receiver() {
+    let place = place();
+    let broker = SqliteBroker::open(&place.file, BrokerSettings::default()).unwrap();
+    broker.publish(RAW.topic, vec![bytes(1)]).await.unwrap();
+    let mut cancelled = broker.subscribe(RAW, FLOW).await.unwrap();
+    assert!(futures::poll!(cancelled.next()).is_pending(), "it is asked for, and the wait given up");
+    let reader = Connection::open(&place.file).unwrap();
+    let leased = || reader.query_row("SELECT count(lease) FROM deliveries", [], |row| row.get::<_, i64>(0)).unwrap();
+    let gives_up_at = Instant::now() + PATIENCE;
+    while leased() == 0 {
+        assert!(Instant::now() < gives_up_at, "it was never leased");
+        tokio::task::yield_now().await;
+    }
+    drop(cancelled);
+    let delivery = next(&mut broker.subscribe(RAW, FLOW).await.unwrap()).await;
+    assert_eq!(delivery.message.delivery_attempt, 1);
+    assert!(delivery.ack().await.unwrap());
+}
+
+#[tokio::test]
 async fn a_full_disk_did_not_happen_and_loses_nothing() {
     let place = place();
     let settings = BrokerSettings::default();

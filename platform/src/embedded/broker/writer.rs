@@ -1,6 +1,9 @@
 //! The broker's thread: it owns the connection, puts what everybody asks for at one time into one
 //! transaction, and wakes receivers when something is due.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,19 +48,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(opened: Opened, settings: &BrokerSettings, file: Arc<Path>) -> std::io::Result<Self> {
         let (sender, requests) = channel();
-        let thread = Thread {
-            connection: opened.connection,
-            policy: opened.policy,
-            requests,
-            waiting: Vec::new(),
-            undelivered: Vec::new(),
-            next_due: None,
-            data_version: 0,
-            poll: POLL_SOONEST,
-            maintain_at: Instant::now(),
-            retention_interval: settings.retention_interval,
-            file: Arc::clone(&file),
-        };
+        let thread = Thread::new(opened, settings, requests, Arc::clone(&file));
         let thread = std::thread::Builder::new().name("broker".to_owned()).spawn(move || thread.run())?;
         Ok(Self { requests: Some(sender), thread: Some(thread), file })
     }
@@ -150,6 +141,22 @@ type Jobs = Vec<Box<dyn Job>>;
 type Granted = Vec<(usize, Vec<Leased>)>;
 
 impl Thread {
+    fn new(opened: Opened, settings: &BrokerSettings, requests: Receiver<Request>, file: Arc<Path>) -> Self {
+        Self {
+            connection: opened.connection,
+            policy: opened.policy,
+            requests,
+            waiting: Vec::new(),
+            undelivered: Vec::new(),
+            next_due: None,
+            data_version: 0,
+            poll: POLL_SOONEST,
+            maintain_at: Instant::now(),
+            retention_interval: settings.retention_interval,
+            file,
+        }
+    }
+
     fn run(mut self) {
         loop {
             let timeout = self.timeout();

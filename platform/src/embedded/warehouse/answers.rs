@@ -33,17 +33,6 @@ pub(super) fn ask(connection: &Connection, question: &Question) -> Result<Answer
                 ("@since", &since.map(Timestamp::micros)),
             ],
         ),
-        Question::SnapshotTransitions { snapshot_id } => {
-            named(connection, "snapshot_transitions", &[("@snapshot_id", &snapshot_id.as_str())])
-        }
-        Question::SnapshotCounts { snapshot_id } => {
-            named(connection, "snapshot_counts", &[("@snapshot_id", &snapshot_id.as_str())])
-        }
-        Question::SnapshotRejects { snapshot_id, limit } => named(
-            connection,
-            "snapshot_rejects",
-            &[("@snapshot_id", &snapshot_id.as_str()), ("@limit", &rows_wanted(*limit))],
-        ),
         Question::SnapshotNotifications { snapshot_id } => {
             named(connection, "snapshot_notifications", &[("@snapshot_id", &snapshot_id.as_str())])
         }

@@ -24,9 +24,8 @@ fn every_view_and_question_has_the_columns_its_file_declares() {
     let folder = tempfile::tempdir().unwrap();
     let path = warehouse(&folder).path().to_owned();
     let connection = Connection::open(path).unwrap();
-    let found = |sql: &str| -> Vec<String> {
-        connection.prepare(sql).unwrap().column_names().into_iter().map(str::to_owned).collect()
-    };
+    let found =
+        |sql: &str| -> Vec<String> { connection.prepare(sql).unwrap().column_names().map(str::to_owned).collect() };
     for view in views(Dialect::Sqlite) {
         let declared: Vec<&str> = view.columns.iter().map(|column| column.name.as_str()).collect();
         // The file's own SELECT, not the view, whose columns are named by the head.

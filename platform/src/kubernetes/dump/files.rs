@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// File of a dump that holds the time it was taken (RFC 3339); it is no object.
+pub const TAKEN_AT: &str = "taken-at";
 /// Files read of one folder at most.
 const FILES_BOUND: usize = 100_000;
 /// Folders within folders at most.
@@ -53,6 +55,9 @@ fn gather(root: &Path, folder: &Path, depth: usize, entries: &mut Vec<Entry>) ->
         let file_name = child.file_name();
         let file_name = file_name.to_string_lossy();
         if file_name.starts_with('.') && !file_name.starts_with("..") {
+            continue;
+        }
+        if file_name == TAKEN_AT && folder == root {
             continue;
         }
         if entries.len() >= FILES_BOUND {

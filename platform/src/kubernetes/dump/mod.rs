@@ -6,7 +6,9 @@ mod inventory;
 mod read;
 mod sort;
 mod yaml;
+mod yaml_document;
 
+pub use files::TAKEN_AT;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

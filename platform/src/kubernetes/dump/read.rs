@@ -10,13 +10,11 @@ use super::content::{self, Content, Form};
 use super::files::{Entry, EntryContent};
 use super::sort::{self, Sort};
 use super::yaml;
+use super::yaml_document::{self, YAML_DOCUMENT_BOUND_BYTES, YamlDocument};
 use crate::kubernetes::head::ObjectHead;
 use crate::kubernetes::splitter::{Item, ListHead, Piece, Place, Shape, SplitFault, Splitter};
 use crate::ports::Kind;
 
-/// Largest YAML document that is read, in bytes. A YAML document cannot be split before it is
-/// parsed; dumps larger than this are better written with `-o json`.
-pub(super) const YAML_DOCUMENT_BOUND_BYTES: usize = 16 * 1024 * 1024;
 /// Part of a line that is looked at at once, in bytes.
 const LINE_PIECE_BYTES: u64 = 64 * 1024;
 /// Lists within lists within lists … that are opened.
@@ -223,11 +221,11 @@ impl Reader<'_> {
             if piece.is_empty() {
                 return self.yaml_document(&document);
             }
-            if at_line_start && is_separator(&piece) {
+            if at_line_start && yaml_document::is_separator(&piece) {
                 self.yaml_document(&document)?;
                 document = YamlDocument::starting_at(place.line);
             }
-            if !(at_line_start && piece.starts_with(b"...") && is_separator(&piece)) {
+            if !(at_line_start && piece.starts_with(b"...") && yaml_document::is_separator(&piece)) {
                 document.add(&piece);
             }
             place.offset += piece.len() as u64;
@@ -398,40 +396,4 @@ fn hidden_item(list: &ListHead) -> Hides {
 
 fn late_heads_of(pieces: &[Piece]) -> Option<ListHead> {
     pieces.iter().rev().find_map(|piece| if let Piece::End { head, .. } = piece { Some(head.clone()) } else { None })
-}
-
-/// Whether a line separates YAML documents.
-fn is_separator(line: &[u8]) -> bool {
-    (line.starts_with(b"---") || line.starts_with(b"..."))
-        && line.get(3).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
-}
-
-/// The text of one YAML document, within its bound.
-struct YamlDocument {
-    text: Vec<u8>,
-    over: bool,
-    /// Whether there is more than comments, directives and the separator.
-    has_content: bool,
-    /// Line it begins at.
-    line: u64,
-}
-
-impl YamlDocument {
-    fn starting_at(line: u64) -> Self {
-        Self { text: Vec::new(), over: false, has_content: false, line }
-    }
-
-    fn add(&mut self, piece: &[u8]) {
-        if self.over {
-            return;
-        }
-        let bare = piece.strip_prefix(b"---").unwrap_or(piece).trim_ascii();
-        self.has_content |= !(bare.is_empty() || bare.starts_with(b"#") || bare.starts_with(b"%"));
-        if self.text.len() + piece.len() > YAML_DOCUMENT_BOUND_BYTES {
-            self.text = Vec::new();
-            self.over = true;
-        } else {
-            self.text.extend_from_slice(piece);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use schemas::ReplicaField;
 use serde_json::Value;
 
+use super::history::What;
 use super::*;
 
 const DAY: i64 = 86_400;
@@ -43,9 +44,16 @@ async fn numbers(cluster: &SimCluster, at: Timestamp) -> BTreeMap<(String, Strin
 async fn what_a_deployment_says_is_what_its_pods_are() {
     let settings = settings(24);
     let cluster = SimCluster::new(3, settings);
+    let start = settings.start.micros() / 1_000_000;
+    let rollouts = (0..6).flat_map(|index| {
+        let moments = Workload::at(3, &settings, index).moments(start, start + 14 * DAY);
+        let deployed =
+            moments.into_iter().filter(|(_, what)| matches!(what, Some(What::Deploy | What::DeployAsDeclared)));
+        deployed.take(3).map(|(at, _)| at - start + 60)
+    });
     let mut rolling = 0;
-    for look in 0..60 {
-        let at = later(&settings, look * 3571 * 2);
+    for look in rollouts.chain((0..20).map(|look| look * 50_000)) {
+        let at = later(&settings, look);
         let mut pods = BTreeMap::<String, i64>::new();
         let sets: BTreeMap<_, _> = values(&cluster, Kind::ReplicaSets, at)
             .await

@@ -49,7 +49,7 @@ pub async fn contract(make: impl AsyncFn() -> Fixture) {
     questions::rows_of_a_table_come_typed_and_ordered(&make().await).await;
     questions::unknown_tables_are_refused(&make().await).await;
     questions::episodes_show_their_newest_transition(&make().await).await;
-    questions::what_one_snapshot_caused_is_found(&make().await).await;
+    questions::notifications_of_one_snapshot_are_found(&make().await).await;
     questions::conservation_says_what_does_not_add_up(&make().await).await;
     questions::preparing_twice_and_opening_again_lose_nothing(&make().await).await;
 }

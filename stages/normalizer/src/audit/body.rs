@@ -129,14 +129,6 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The value the request says the number had before: a JSON patch that was accepted tested it.
-    pub(super) fn tested(&self, field: ReplicaField) -> Result<Option<i64>, Reject> {
-        match self {
-            Self::Operations(operations) => json_patch::tested(operations, field),
-            Self::Object(_) => Ok(None),
-        }
-    }
-
     /// The object, where it is one.
     pub(super) fn object(&self) -> Option<&Object<'a>> {
         match self {

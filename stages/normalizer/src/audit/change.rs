@@ -22,7 +22,7 @@ pub(super) fn changes(call: &Call<'_>, entry: &[u8], context: &AuditContext) -> 
     let told = Told { call, request: request.as_ref(), response };
     let workload = told.workload(context)?;
     let differences = match call.verb {
-        Verb::Delete => vec![told.deletion(&workload, context)?],
+        Verb::Delete => vec![told.deletion(&workload, context)],
         Verb::DeleteCollection => vec![told.collection_deletion()?],
         Verb::Create | Verb::Update | Verb::Patch => told.differences(&workload, context)?,
     };
@@ -118,14 +118,10 @@ impl Told<'_, '_> {
         })
     }
 
-    /// The number of a deleted object. Some deletions answer with the object as it was.
-    fn deletion(&self, workload: &Workload, context: &AuditContext) -> Result<Difference, Outcome> {
+    /// The number of a deleted object.
+    fn deletion(&self, workload: &Workload, context: &AuditContext) -> Difference {
         let field = self.call.target.leading_field();
-        let old = match known(context, workload, self.call.target, field) {
-            Some(known) => Some(known),
-            None => self.response_value(field)?,
-        };
-        Ok(Difference { field, old, new: None })
+        Difference { field, old: known(context, workload, self.call.target, field), new: None }
     }
 
     /// The objects of a deleted collection are not named.
@@ -149,14 +145,12 @@ impl Told<'_, '_> {
         for field in target.fields().iter().copied() {
             let (set, asked) = self.asked(field)?;
             let answered = self.response_value(field)?;
-            let known = known(context, workload, target, field).filter(|_| self.call.verb != Verb::Create);
-            let differs = known.is_some() && answered.is_some() && known != answered;
+            let old = known(context, workload, target, field).filter(|_| self.call.verb != Verb::Create);
+            let differs = old.is_some() && answered.is_some() && old != answered;
             if !set && !differs {
                 continue;
             }
             let new = answered.or(asked);
-            let tested = self.request.map(|request| request.tested(field)).transpose()?.flatten();
-            let old = known.or(tested);
             match (old, new) {
                 (Some(before), Some(after)) if before == after => {
                     unchanged = Some(Skip::Unchanged { field: key(field), value: after });

@@ -60,25 +60,6 @@ pub(super) fn setting(operations: &[Operation<'_>], field: ReplicaField) -> Resu
     Ok(setting)
 }
 
-/// The value that the patch tested the number for before it touched it. The patch was accepted, so
-/// the test held.
-pub(super) fn tested(operations: &[Operation<'_>], field: ReplicaField) -> Result<Option<i64>, Reject> {
-    for operation in operations {
-        let reach = reach(operation.path.as_str(), field);
-        match (operation.op.as_str(), &reach) {
-            (_, Reach::Elsewhere) => {}
-            ("test", _) => {
-                return Ok(match written(operation, &reach, field)? {
-                    Setting::Number(number) => Some(number),
-                    Setting::Untouched | Setting::Cleared | Setting::Unknown => None,
-                });
-            }
-            _ => return Ok(None),
-        }
-    }
-    Ok(None)
-}
-
 /// The number within an operation's value.
 fn written(operation: &Operation<'_>, reach: &Reach, field: ReplicaField) -> Result<Setting, Reject> {
     let Nullable::Value(raw) = operation.value else { return Ok(Setting::Cleared) };

@@ -25,7 +25,7 @@ impl<'o, 'a> Metric<'o, 'a> {
     fn of(entry: &'o Entry<'a>) -> Self {
         let (r#type, source) = source(entry);
         let Some(source) = source else { return Self { r#type, ..Self::default() } };
-        let named = source.metric.as_ref();
+        let named = source.metric.as_deref();
         let described = source.described_object.as_ref().map(|object| (text_of(&object.kind), text_of(&object.name)));
         let flat = source.target.as_ref().filter(|target| target.kind.is_some() || target.name.is_some());
         Self {
@@ -82,7 +82,7 @@ fn source<'o, 'a>(entry: &'o Entry<'a>) -> (Option<&'o str>, Option<&'o Source<'
         ("Object", &entry.object),
         ("External", &entry.external),
     ];
-    let mut filled = slots.iter().filter_map(|(word, slot)| slot.as_ref().map(|source| (*word, source)));
+    let mut filled = slots.iter().filter_map(|(word, slot)| slot.as_deref().map(|source| (*word, source)));
     match text_of(&entry.r#type) {
         Some(word) => {
             let all: Vec<_> = filled.collect();

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::document::{Count, List, Moment, Scalar, Text, or_default};
+use crate::document::{Count, List, Moment, Object, Scalar, Text, or_default};
 use crate::metadata::{Metadata, WrittenCondition};
 
 #[derive(Deserialize)]
@@ -12,18 +12,18 @@ pub(super) struct Autoscaler<'a> {
     #[serde(borrow, default)]
     pub(super) kind: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    pub(super) metadata: Metadata<'a>,
+    pub(super) metadata: Object<Metadata<'a>>,
     #[serde(borrow, default, deserialize_with = "or_default")]
-    pub(super) spec: Spec<'a>,
+    pub(super) spec: Object<Spec<'a>>,
     #[serde(borrow, default)]
-    pub(super) status: Option<Status<'a>>,
+    pub(super) status: Option<Object<Status<'a>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub(super) struct Spec<'a> {
     #[serde(borrow, default, deserialize_with = "or_default")]
-    pub(super) scale_target_ref: Referent<'a>,
+    pub(super) scale_target_ref: Object<Referent<'a>>,
     #[serde(default)]
     pub(super) min_replicas: Option<Count>,
     #[serde(default)]
@@ -72,15 +72,15 @@ pub(super) struct Entry<'a> {
     #[serde(borrow, default)]
     pub(super) r#type: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub(super) resource: Option<Source<'a>>,
+    pub(super) resource: Option<Object<Source<'a>>>,
     #[serde(borrow, default)]
-    pub(super) container_resource: Option<Source<'a>>,
+    pub(super) container_resource: Option<Object<Source<'a>>>,
     #[serde(borrow, default)]
-    pub(super) pods: Option<Source<'a>>,
+    pub(super) pods: Option<Object<Source<'a>>>,
     #[serde(borrow, default)]
-    pub(super) object: Option<Source<'a>>,
+    pub(super) object: Option<Object<Source<'a>>>,
     #[serde(borrow, default)]
-    pub(super) external: Option<Source<'a>>,
+    pub(super) external: Option<Object<Source<'a>>>,
 }
 
 /// Where a metric comes from, with its target or its current value.
@@ -93,7 +93,7 @@ pub(super) struct Source<'a> {
     pub(super) container: Option<Text<'a>>,
     /// v2beta2 and v2.
     #[serde(borrow, default)]
-    pub(super) metric: Option<NamedMetric<'a>>,
+    pub(super) metric: Option<Object<NamedMetric<'a>>>,
     /// v2beta1.
     #[serde(borrow, default)]
     pub(super) metric_name: Option<Text<'a>>,
@@ -104,10 +104,10 @@ pub(super) struct Source<'a> {
     #[serde(borrow, default)]
     pub(super) metric_selector: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) described_object: Option<Referent<'a>>,
+    pub(super) described_object: Option<Object<Referent<'a>>>,
     /// A target of v2beta2 and v2; the described object of an Object metric in v2beta1.
     #[serde(borrow, default)]
-    pub(super) target: Option<WrittenTarget<'a>>,
+    pub(super) target: Option<Object<WrittenTarget<'a>>>,
     #[serde(default)]
     pub(super) target_average_utilization: Option<Count>,
     #[serde(borrow, default)]
@@ -118,7 +118,7 @@ pub(super) struct Source<'a> {
     #[serde(borrow, default)]
     pub(super) average_value: Option<Scalar<'a>>,
     #[serde(borrow, default)]
-    pub(super) current: Option<Current<'a>>,
+    pub(super) current: Option<Object<Current<'a>>>,
     #[serde(default)]
     pub(super) current_average_utilization: Option<Count>,
     #[serde(borrow, default)]

@@ -48,10 +48,10 @@ fn a_fault_names_the_place_the_value_and_what_was_expected() {
         (r#"{"count": 1"#, "not readable as JSON: EOF while parsing an object at line 1 column 11"),
     ];
     for (json, expected) in cases {
-        assert_eq!(decode::<Sample<'_>>(json, "").unwrap_err().0, expected, "{json}");
+        assert_eq!(decode::<Object<Sample<'_>>>(json, "").unwrap_err().0, expected, "{json}");
     }
     assert_eq!(
-        decode::<Sample<'_>>(r#"{"count": -1}"#, "spec").unwrap_err().0,
+        decode::<Object<Sample<'_>>>(r#"{"count": -1}"#, "spec").unwrap_err().0,
         "spec.count is -1, expected a whole number of at least 0"
     );
 }
@@ -59,9 +59,9 @@ fn a_fault_names_the_place_the_value_and_what_was_expected() {
 #[test]
 fn a_value_of_any_size_is_shown_short() {
     let digits = "9".repeat(10_000);
-    let fault = decode::<Sample<'_>>(&format!(r#"{{"count": {digits}}}"#), "").unwrap_err();
+    let fault = decode::<Object<Sample<'_>>>(&format!(r#"{{"count": {digits}}}"#), "").unwrap_err();
     assert!(fault.0.starts_with("count is 999") && fault.0.len() < 200, "{fault}");
-    let fault = decode::<Sample<'_>>(&format!(r#"{{"count": "{}"}}"#, "x".repeat(1_000_000)), "").unwrap_err();
+    let fault = decode::<Object<Sample<'_>>>(&format!(r#"{{"count": "{}"}}"#, "x".repeat(1_000_000)), "").unwrap_err();
     assert!(fault.0.len() < 200, "{fault}");
 }
 
@@ -69,26 +69,26 @@ fn a_value_of_any_size_is_shown_short() {
 fn nesting_is_no_danger_where_nobody_looks() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let json = format!(r#"{{"ignored": {deep}, "raw": {deep}, "count": 1}}"#);
-    let sample: Sample<'_> = decode(&json, "").unwrap();
+    let sample: Object<Sample<'_>> = decode(&json, "").unwrap();
     assert_eq!(sample.count, Some(Whole(1)));
     let fault = storable(sample.raw.unwrap(), "raw").unwrap_err();
     assert!(fault.0.ends_with("expected at most 100 levels"), "{fault}");
     assert!(storable(&RawValue::from_string(r#"{"a": "[[[\"{{"}"#.into()).unwrap(), "raw").is_ok());
-    let fault = decode::<Sample<'_>>(&format!(r#"{{"count": {deep}}}"#), "").unwrap_err();
+    let fault = decode::<Object<Sample<'_>>>(&format!(r#"{{"count": {deep}}}"#), "").unwrap_err();
     assert!(fault.0.starts_with("count is [[["), "{fault}");
 }
 
 #[test]
 fn scalars_are_kept_as_written() {
     let json = r#"{"items": [{"amount": "500m"}, {"amount": 1.50}, {"amount": 1e3}, null, {"amount": "a\"b"}]}"#;
-    let sample: Sample<'_> = decode(json, "").unwrap();
+    let sample: Object<Sample<'_>> = decode(json, "").unwrap();
     let written: Vec<&str> = present(&sample.items).map(|item| item.amount.as_str()).collect();
     assert_eq!(written, ["500m", "1.50", "1e3", "a\"b"]);
 }
 
 #[test]
 fn the_last_of_equal_keys_holds() {
-    let sample: Sample<'_> = decode(r#"{"labels": {"b": "1", "a": "2", "b": "3"}}"#, "").unwrap();
+    let sample: Object<Sample<'_>> = decode(r#"{"labels": {"b": "1", "a": "2", "b": "3"}}"#, "").unwrap();
     assert_eq!(sample.labels.get("b").map(Text::as_str), Some("3"));
     assert_eq!(serde_json::to_string(&sample.labels).unwrap(), r#"{"a":"2","b":"3"}"#);
     assert!(sample.labels.get("c").is_none());

@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
-use platform::ports::{Created, StoredObject};
+use platform::ports::{Created, Replaced, StoredObject};
 use platform::runtime::HandleError;
 use schemas::RowBatch;
 
@@ -68,8 +68,10 @@ async fn create(objects: &Store, key: &str, body: Bytes) -> Result<(), HandleErr
         Some((_, stored)) if stored == body => Ok(()),
         stored => {
             tracing::warn!(key, "unfinished object of another version replaced");
-            objects.replace_if(key, stored.map(|(generation, _)| generation), body).await?;
-            Ok(())
+            match objects.replace_if(key, stored.map(|(generation, _)| generation), body).await? {
+                Replaced::Done(_) => Ok(()),
+                Replaced::LostRace => Err(HandleError::Outage(anyhow!("{key} is being written by somebody else"))),
+            }
         }
     }
 }

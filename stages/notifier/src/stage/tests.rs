@@ -8,8 +8,8 @@ use platform::ports::Incoming;
 use schemas::Message as _;
 
 use super::*;
-use platform::runtime::{Period, Secret};
 use crate::testing::{Answer, Memory, Server, install_crypto, noon, violation};
+use platform::runtime::{Period, Secret};
 
 fn config(server: &Server) -> Config {
     Config {
@@ -146,7 +146,7 @@ async fn a_silence_that_fits_is_told_instead_and_a_broken_one_is_not_heeded() {
 #[tokio::test]
 async fn a_silence_counts_from_when_it_is_written_until_it_is_removed() {
     let (memory, server) = (Memory::new(), Server::start(vec![Answer::status(500), Answer::status(200)]).await);
-    let stage = stage(&config(&server), &memory.ports()).unwrap();
+    let stage = stage(&config(&server), &memory.ports(), &Points::off()).unwrap();
     let deliver = |event: &str| {
         let encoded = violation(event).encode().unwrap();
         Incoming {

@@ -65,7 +65,9 @@ impl Written {
                     text.push('"');
                     for character in key.encode_utf16() {
                         match char::from_u32(character.into()) {
-                            Some(plain) if plain != '"' && plain != '\\' && !dice.next().unwrap_or(0).is_multiple_of(16) => {
+                            Some(plain)
+                                if plain != '"' && plain != '\\' && !dice.next().unwrap_or(0).is_multiple_of(16) =>
+                            {
                                 text.push(plain);
                             }
                             _ => text.push_str(&format!("\\u{character:04x}")),
@@ -291,4 +293,38 @@ fn errors_say_where_and_never_what() {
         assert_eq!(error.offset, offset, "{}", String::from_utf8_lossy(object));
         assert!(!error.to_string().contains(SECRET));
     }
+}
+
+/// Every JSON object in a file below the folder that `PODLEDGER_REAL_DATA` names.
+fn real_objects(folder: &std::path::Path, found: &mut Vec<Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            real_objects(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            found.push(std::fs::read(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn real_objects_are_redacted_as_their_trees_say() {
+    let Some(folder) = std::env::var_os("PODLEDGER_REAL_DATA") else {
+        eprintln!("skipped: PODLEDGER_REAL_DATA names no folder");
+        return;
+    };
+    let mut files = Vec::new();
+    real_objects(folder.as_ref(), &mut files);
+    let mut compared = 0;
+    for file in &files {
+        let tree = serde_json::from_slice::<Value>(file).ok().filter(Value::is_object);
+        let mut line = Vec::new();
+        assert_eq!(redact(file, &mut line).is_ok(), tree.is_some());
+        if let Some(tree) = tree {
+            assert_eq!(serde_json::from_slice::<Value>(&line).unwrap(), reference(&tree, "", false));
+            compared += 1;
+        }
+    }
+    eprintln!("{compared} objects in {} files", files.len());
+    assert!(compared > 0);
 }

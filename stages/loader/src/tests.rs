@@ -1,0 +1,4 @@
+mod events;
+mod ports;
+mod snapshots;
+mod world;
