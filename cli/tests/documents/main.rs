@@ -3,6 +3,7 @@
 //!
 //! The generated parts are rewritten with
 //! `PODLEDGER_WRITE_README=1 cargo test -p podledger-cli --test documents`.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // In a test a failed unwrap is a failed claim.
 
 mod commands;
 mod examples;

@@ -1,9 +1,8 @@
 //! Objects of 200 MB: the memory they take is bounded, and what stands beside them is read.
 
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::process::{Child, Stdio};
 
 use crate::house::{House, NOW};
 use crate::workload::deployment;
@@ -13,11 +12,17 @@ const OBJECT_BYTES: u64 = 200 << 20;
 /// The most memory the whole process may ever have held: a dozen objects of the largest size that
 /// is read (8 MiB), far below what the object has.
 const PEAK_BOUND_KIB: u64 = 96 << 10;
-/// Blanks written at once.
-const BLANKS: [u8; 1 << 20] = [b'a'; 1 << 20];
+/// The most memory `explain` may have held: it reads a file at once, 256 MiB of it at most.
+const EXPLAIN_BOUND_KIB: u64 = 288 << 10;
+/// Text written at once.
+static FILLING: [u8; 1 << 20] = [b'a'; 1 << 20];
 
-/// Runs a child to its end and returns its output and the most memory it was seen to hold, in KiB.
-fn peak_of(mut child: Child) -> (Option<i32>, String, u64) {
+/// Runs the program to its end and returns its exit code, its output and the most memory it was seen
+/// to hold, in KiB.
+fn peak_of(house: &House, arguments: &[&str]) -> (Option<i32>, String, u64) {
+    // Into a file: nobody reads while it runs.
+    let out = house.path("out");
+    let mut child = house.command(arguments).stdout(File::create(&out).unwrap()).spawn().unwrap();
     let status_file = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     let ended = loop {
@@ -31,9 +36,7 @@ fn peak_of(mut child: Child) -> (Option<i32>, String, u64) {
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     };
-    let mut out = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    (ended.code(), out, peak)
+    (ended.code(), std::fs::read_to_string(out).unwrap(), peak)
 }
 
 /// A list with an object of 200 MB between two right ones.
@@ -46,8 +49,8 @@ fn list_with_a_giant(path: &Path) {
         deployment("before", 2)
     )
     .unwrap();
-    for _ in 0..OBJECT_BYTES / BLANKS.len() as u64 {
-        file.write_all(&BLANKS).unwrap();
+    for _ in 0..OBJECT_BYTES / FILLING.len() as u64 {
+        file.write_all(&FILLING).unwrap();
     }
     write!(file, "\"}}}}}},{}]}}", deployment("after", 2)).unwrap();
 }
@@ -73,8 +76,7 @@ fn an_object_of_200_mb_is_rejected_in_bounded_memory() {
     sparse_giant(&house.path("dump/single.json"));
     let arguments =
         ["up", "--once", "--dump", "dump", "--cluster", "shop", "--at", NOW, "--data", "data", "--format", "json"];
-    let child = house.command(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-    let (code, out, peak) = peak_of(child);
+    let (code, out, peak) = peak_of(&house, &arguments);
     assert_eq!(code, Some(0), "{out}");
     assert_eq!(house.deployments(), ["after", "before"]);
     let mut reasons = house.column("SELECT reason FROM rejected_rows");
@@ -87,4 +89,19 @@ fn an_object_of_200_mb_is_rejected_in_bounded_memory() {
     assert!(reasons[1].starts_with("single.json, line 1, byte "), "{reasons:?}");
     assert!((1..PEAK_BOUND_KIB).contains(&peak), "{peak} KiB at the peak, at most {PEAK_BOUND_KIB} are allowed");
     house.assert_whole();
+}
+
+#[test]
+fn explain_holds_no_more_than_the_largest_file_it_reads() {
+    let house = House::new();
+    list_with_a_giant(&house.path("list.json"));
+    let child =
+        house.command(["explain", "list.json"]).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let (code, out, peak) = peak_of(child);
+    assert_eq!(code, Some(0), "{out}");
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    assert_eq!((&lines[0]["row"]["name"], &lines[2]["row"]["name"]), (&"before".into(), &"after".into()));
+    assert_eq!(lines[1]["reject"]["index"], 1);
+    assert!((1..EXPLAIN_BOUND_KIB).contains(&peak), "{peak} KiB at the peak, at most {EXPLAIN_BOUND_KIB} are allowed");
 }
