@@ -50,7 +50,9 @@ fn every_decision_is_in_the_index_once() {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     for name in names.filter(|name| name != "README.md") {
         assert_eq!(index.matches(&format!("]({name})")).count(), 1, "{name}");
-        let number = name.split('-').next().unwrap().trim_start_matches('0');
-        assert!(read(&format!("docs/decisions/{name}")).starts_with(&format!("# {number}. ")), "{name}");
+        let number = name.split('-').next().unwrap();
+        let text = read(&format!("docs/decisions/{name}"));
+        let titled = [format!("# {number}: "), format!("# {}. ", number.trim_start_matches('0'))];
+        assert!(titled.iter().any(|title| text.starts_with(title)), "{name} has another number in its title");
     }
 }

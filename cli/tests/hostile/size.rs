@@ -95,9 +95,7 @@ fn an_object_of_200_mb_is_rejected_in_bounded_memory() {
 fn explain_holds_no_more_than_the_largest_file_it_reads() {
     let house = House::new();
     list_with_a_giant(&house.path("list.json"));
-    let child =
-        house.command(["explain", "list.json"]).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-    let (code, out, peak) = peak_of(child);
+    let (code, out, peak) = peak_of(&house, &["explain", "list.json"]);
     assert_eq!(code, Some(0), "{out}");
     let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 3, "{out}");
