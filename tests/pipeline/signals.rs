@@ -11,7 +11,7 @@ use crate::example::{CLUSTER, example};
 /// A lease that outlasts any patience: what a process still held when it ended would never be done.
 const LEASE: &str = "10m";
 /// Messages that the process has in hand, or not, when it is asked to stop.
-const MESSAGES: u64 = 200;
+const MESSAGES: u64 = 500;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_snapshotter_drains_on_sigterm() {
@@ -64,7 +64,8 @@ async fn drains(stage: &'static str, topic: Topic) {
     let status = first.stop();
     assert_eq!(status.code(), Some(0), "{}", std::fs::read_to_string(log).unwrap());
 
-    let second = start("second");
+    let mut second = start("second");
+    until_ready(&mut second); // before that nobody listens to signals
     queues.until_idle(mine).await;
     assert_eq!(second.stop().code(), Some(0));
     let counts = queues.counts().await;
