@@ -22,10 +22,16 @@ pub fn settings(env: &Env, data: &DataDir) -> Result<RuntimeSettings> {
     Ok(settings.checked()?)
 }
 
-/// The ports of a command that asks questions or publishes, on a directory that is there already.
+/// The ports of a command that asks questions or publishes. The data directory must be there already,
+/// unless the environment names every port.
 pub async fn ports(env: &Env, data: &std::path::Path) -> Result<Ports> {
-    let data = DataDir::existing(data)?;
-    open(&settings(env, &data)?, Needs::MESSAGES_AND_OBJECTS.and_warehouse()).await
+    let named: RuntimeSettings = env.read()?;
+    let settings = if named.broker.is_some() && named.objects.is_some() && named.warehouse.is_some() {
+        named.checked()?
+    } else {
+        settings(env, &DataDir::existing(data)?)?
+    };
+    open(&settings, Needs::MESSAGES_AND_OBJECTS.and_warehouse()).await
 }
 
 /// The warehouse of a process that opened one.

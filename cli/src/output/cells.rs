@@ -67,11 +67,21 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// Text with control characters escaped, so that a name cannot steer the terminal.
+/// Text with control and direction characters escaped, so that a name can neither steer the terminal
+/// nor be shown as another one.
 pub fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() { safe.extend(character.escape_default()) } else { safe.push(character) }
+        if character.is_control() || is_invisible(character) {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
     }
     safe
+}
+
+/// Zero-width characters and those that turn the direction of writing (Unicode's `Bidi_Control`).
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
