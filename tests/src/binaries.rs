@@ -8,14 +8,21 @@ use std::time::{Duration, Instant};
 /// How long a process may take to do what a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What is built: all of them; of a release, where linking each takes minutes, those that benchmarks
+/// start.
+const WHAT: &[&str] = match cfg!(debug_assertions) {
+    true => &["--workspace"],
+    false => &["--release", "--package", "podledger-cli", "--package", "podledger-snapshotter"],
+};
+
 /// The folder of the built binaries. They are built first, once per test process, so that a test
 /// never runs yesterday's.
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--workspace", "--bins", "--quiet"])
-            .args((!cfg!(debug_assertions)).then_some("--release"))
+            .args(["build", "--bins", "--quiet"])
+            .args(WHAT)
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .status()
             .unwrap();
