@@ -3,7 +3,7 @@
 //! `PODLEDGER_FAULTS` is a comma-separated list of
 //! - `crash=POINT` or `crash=POINT:N`: the process kills itself (SIGKILL) when it passes that point
 //!   for the first, or the N-th, time. Points are `<stage>.<port>.<operation>.<before|after>`;
-//!   [`points`] lists them.
+//!   [`points()`] lists them.
 //! - `fail=P`: a call fails with probability P, before its effect, after it, or either, as
 //!   `when=before|after|both` (the default) says.
 //! - `duplicate=P`: a publish is done twice with probability P.
