@@ -12,8 +12,10 @@ pub(super) const MAX_DELAY: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerSettings {
     /// Deliveries of one message through one subscription, after which it becomes a dead letter.
-    /// At least 1, default 100 (Pub/Sub's highest). Lower gives up on an outage sooner, higher
-    /// keeps poison around longer.
+    /// At least 1, default 10,000: what meets an outage comes back at most once a minute, so the
+    /// retention time ends before the attempts do, and nothing is given up because a dependency was
+    /// away. Poison does not wait for this: whoever finds it gives it up at once. Lower gives up
+    /// sooner on messages that kill whoever takes them.
     pub max_delivery_attempts: u32,
     /// How long a message is kept after it was published; default 7 days, as in Pub/Sub. An
     /// acknowledged message can be sought back to for that long. One that is still not
@@ -30,7 +32,7 @@ pub struct BrokerSettings {
 impl Default for BrokerSettings {
     fn default() -> Self {
         Self {
-            max_delivery_attempts: 100,
+            max_delivery_attempts: 10_000,
             retention: Duration::from_secs(7 * 24 * 60 * 60),
             retention_interval: Duration::from_secs(60),
             busy_timeout: Duration::from_secs(10),
