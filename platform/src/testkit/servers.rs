@@ -60,7 +60,9 @@ impl Built {
 impl Server {
     /// Where it serves something, as `HOST:PORT`; the same after a restart.
     pub fn address(&self, what: &str) -> &str {
-        self.addresses.get(what).unwrap_or_else(|| panic!("{} serves no {what:?}: {:?}", self.built.name, self.addresses))
+        self.addresses
+            .get(what)
+            .unwrap_or_else(|| panic!("{} serves no {what:?}: {:?}", self.built.name, self.addresses))
     }
 
     /// Where it serves something, as `http://HOST:PORT`.
@@ -117,7 +119,8 @@ impl Server {
             line_out.send(read).ok(); // nobody waits any more after the patience
         });
         let line = line_in.recv_timeout(PATIENCE).expect("it says where it listens").expect("its output can be read");
-        self.addresses = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{}: {error}: {line:?}", self.built.name));
+        self.addresses =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{}: {error}: {line:?}", self.built.name));
     }
 }
 

@@ -160,9 +160,14 @@ impl Broker for PubsubBroker {
         let attempted = self.attempted("publish to", topic);
         for (index, message) in messages.iter().enumerate() {
             let checked = bounds::check(message).and_then(|()| publish::check_size(topic, message));
-            checked.map_err(|reason| PortError::never_will(&attempted, anyhow::anyhow!("message {index}: {reason}")))?;
+            checked
+                .map_err(|reason| PortError::never_will(&attempted, anyhow::anyhow!("message {index}: {reason}")))?;
         }
-        if messages.is_empty() { Ok(Vec::new()) } else { self.inner.publishers.publish(topic, messages, attempted).await }
+        if messages.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.inner.publishers.publish(topic, messages, attempted).await
+        }
     }
 
     async fn subscribe(&self, subscription: Subscription, flow: Flow) -> PortResult<Box<dyn Receiver>> {

@@ -147,9 +147,7 @@ async fn send(publisher: Publisher, messages: &[Message]) -> Results {
 /// Sends those again that were refused for good in a batch with others': alone, it shows whose
 /// fault it was.
 async fn again_alone(own: Publisher, messages: &[Message], mut results: Results) -> Results {
-    let refused = |result: &Result<String, PublishError>| {
-        matches!(result, Err(PublishError::Rpc(error)) if outcome(error, Effect::Write) == Outcome::Never)
-    };
+    let refused = |result: &Result<String, PublishError>| matches!(result, Err(PublishError::Rpc(error)) if outcome(error, Effect::Write) == Outcome::Never);
     let indices: Vec<usize> = (0..results.len()).filter(|index| results.get(*index).is_some_and(refused)).collect();
     if indices.is_empty() {
         return results;

@@ -109,7 +109,8 @@ impl CloudStorageObjects {
 
 /// The object's generation was not the expected one.
 fn lost_race(error: &Error) -> bool {
-    error.http_status_code() == Some(412) || error.status().is_some_and(|status| status.code == Code::FailedPrecondition)
+    error.http_status_code() == Some(412)
+        || error.status().is_some_and(|status| status.code == Code::FailedPrecondition)
 }
 
 fn is_missing(error: &Error) -> bool {

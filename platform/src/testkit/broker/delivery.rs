@@ -231,7 +231,11 @@ pub async fn what_pubsub_refuses_is_refused_whole(subject: &Subject) {
     let largest = Outgoing { payload: vec![7; subject.abilities.largest_payload], ..Outgoing::default() };
     broker.publish(PLAIN.topic, vec![largest]).await.unwrap();
     let delivery = subject.receiver(&broker, PLAIN).await.next().await;
-    assert_eq!(delivery.message.payload.len(), subject.abilities.largest_payload, "the first that comes is the allowed one");
+    assert_eq!(
+        delivery.message.payload.len(),
+        subject.abilities.largest_payload,
+        "the first that comes is the allowed one"
+    );
     assert!(delivery.ack().await.unwrap());
 }
 
