@@ -50,7 +50,8 @@ pub(super) fn outcome(error: &Error, effect: Effect) -> Outcome {
     if error.is_transient_and_before_rpc() || error.is_connect() || error.is_authentication() {
         return Outcome::Not;
     }
-    if let Some(status) = error.status() {
+    // An answer over HTTP may have a body that says nothing: then its number does.
+    if let Some(status) = error.status().filter(|status| status.code != Code::Unknown) {
         return of_code(status.code, perhaps);
     }
     error.http_status_code().map_or(perhaps, |code| of_http(code, perhaps))
@@ -90,6 +91,10 @@ mod tests {
         Error::service(Status::default().set_code(code).set_message("no"))
     }
 
+    fn http_service(http: u16, code: Code) -> Error {
+        Error::service_with_http_metadata(Status::default().set_code(code), Some(http), None)
+    }
+
     fn http(code: u16) -> Error {
         Error::http(code, http::HeaderMap::new(), bytes::Bytes::new())
     }
@@ -111,6 +116,9 @@ mod tests {
             (http(408), Outcome::Perhaps, Outcome::Not),
             (http(429), Outcome::Not, Outcome::Not),
             (http(503), Outcome::Perhaps, Outcome::Not),
+            (http_service(404, Code::Unknown), Outcome::Never, Outcome::Never),
+            (http_service(503, Code::Unknown), Outcome::Perhaps, Outcome::Not),
+            (http_service(409, Code::Aborted), Outcome::Not, Outcome::Not),
             (Error::io("cut"), Outcome::Perhaps, Outcome::Not),
             (Error::timeout("late"), Outcome::Perhaps, Outcome::Not),
             (Error::connect("refused"), Outcome::Not, Outcome::Not),

@@ -1,9 +1,10 @@
 //! Settling one delivery.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::error::AckError;
 use google_cloud_pubsub::subscriber::handler::Handler;
 use tokio::sync::mpsc::UnboundedSender;
@@ -38,7 +39,7 @@ pub(super) struct PubsubSettle {
     turn: Option<KeyTurn>,
     /// The receiver is gone: nothing is held back any more.
     closing: CancellationToken,
-    attempted: std::sync::Arc<str>,
+    attempted: Arc<str>,
 }
 
 impl PubsubSettle {
@@ -46,7 +47,7 @@ impl PubsubSettle {
         handler: Handler,
         turn: Option<KeyTurn>,
         closing: CancellationToken,
-        attempted: std::sync::Arc<str>,
+        attempted: Arc<str>,
     ) -> Self {
         Self { handler: Mutex::new(Some(handler)), turn, closing, attempted }
     }
@@ -61,6 +62,16 @@ impl PubsubSettle {
             AckError::Rpc { ref source, .. } => outcome(source, Effect::Write).error(attempted, error),
             _ => PortError::may_have_happened(attempted, error),
         }
+    }
+}
+
+/// Nobody acknowledged it, and it comes again: the client knows, or the service does, which then
+/// calls the delivery's id invalid.
+fn lease_was_lost(error: &AckError) -> bool {
+    match error {
+        AckError::LeaseExpired | AckError::ShutdownBeforeAck => true,
+        AckError::Rpc { source, .. } => source.status().is_some_and(|status| status.code == Code::FailedPrecondition),
+        _ => false,
     }
 }
 
@@ -87,8 +98,11 @@ impl Settle for PubsubSettle {
             None => return Ok(false),
             Some(Handler::ExactlyOnce(handler)) => match handler.confirmed_ack().await {
                 Ok(()) => Ok(true),
-                Err(AckError::LeaseExpired | AckError::ShutdownBeforeAck) => Ok(false),
-                Err(error) => Err(self.error(error)),
+                Err(error) if lease_was_lost(&error) => Ok(false),
+                Err(error) => {
+                    tracing::warn!(subscription = &*self.attempted, %error, "acknowledgement not confirmed");
+                    Err(self.error(error))
+                }
             },
             Some(handler) => {
                 handler.ack();
