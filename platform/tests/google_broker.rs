@@ -1,5 +1,5 @@
 //! Pub/Sub, as its stand-in serves it, keeps the port's promises.
-#![allow(clippy::unwrap_used)] // A failed call is a failed test, also outside its function.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A failed call is a failed test, also outside its function.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -46,7 +46,7 @@ fn start(arguments: &[&str]) -> Option<(Server, PubsubSettings)> {
 fn settings(data: String, admin: String) -> PubsubSettings {
     PubsubSettings {
         emulator: Some(PubsubEmulator { data, admin }),
-        publish_within: Duration::from_secs(5),
+        call_within: Duration::from_secs(5),
         longest_lease: Duration::from_secs(10),
         look_after: Duration::from_secs(2),
         ..PubsubSettings::default()
@@ -172,7 +172,7 @@ async fn a_message_that_was_refused_with_its_batch_is_tried_alone() {
 async fn a_publish_that_is_not_answered_ends_and_frees_its_memory() {
     let Some((server, settings)) = start(&[]) else { return };
     let within = Duration::from_millis(500);
-    let small = PubsubSettings { publish_within: within, publishing_bytes: 64 * 1024, ..settings };
+    let small = PubsubSettings { call_within: within, publishing_bytes: 64 * 1024, ..settings };
     let broker = open_new("frozen", &server, &small).await;
     let large = || Outgoing { payload: vec![1; 60_000], ..Outgoing::default() };
     broker.publish(PLAIN.topic, vec![large()]).await.unwrap();

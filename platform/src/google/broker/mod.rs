@@ -57,8 +57,9 @@ const NANOS_OF_MICRO: i64 = 1_000;
 pub struct PubsubSettings {
     /// The stand-in to use, without credentials; none for Google.
     pub emulator: Option<PubsubEmulator>,
-    /// How long one attempt to publish may take; default 20 s. The retry layer decides on more.
-    pub publish_within: Duration,
+    /// How long one call may take, publishing or administration; default 20 s. A call is one attempt:
+    /// the retry layer decides on more.
+    pub call_within: Duration,
     /// Bytes of messages that are being published at most, by all callers together; default 64 MiB.
     /// Who comes next waits. The client itself has no such bound.
     pub publishing_bytes: usize,
@@ -74,7 +75,7 @@ impl Default for PubsubSettings {
     fn default() -> Self {
         Self {
             emulator: None,
-            publish_within: Duration::from_secs(20),
+            call_within: Duration::from_secs(20),
             publishing_bytes: 64 * 1024 * 1024,
             longest_lease: Duration::from_secs(60),
             look_after: Duration::from_secs(60),
@@ -107,11 +108,11 @@ impl PubsubBroker {
         let attempted = format!("open pubsub:{project}");
         let opened = |error| PortError::never_will(&attempted, anyhow::Error::new(error));
         // One attempt, bounded in time: more are the caller's to decide, who knows what it is for.
-        let once = || NeverRetry.with_time_limit(settings.publish_within);
+        let once = || NeverRetry.with_time_limit(settings.call_within);
         let mut base = BasePublisher::builder().with_retry_policy(once());
         let mut subscriber = Subscriber::builder();
-        let mut topics = TopicAdmin::builder();
-        let mut subscriptions = SubscriptionAdmin::builder();
+        let mut topics = TopicAdmin::builder().with_retry_policy(once());
+        let mut subscriptions = SubscriptionAdmin::builder().with_retry_policy(once());
         if let Some(PubsubEmulator { data, admin }) = &settings.emulator {
             let anonymous = || anonymous::Builder::new().build();
             base = base.with_endpoint(data).with_credentials(anonymous());

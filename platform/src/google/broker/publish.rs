@@ -74,7 +74,7 @@ impl Publishers {
             shared: Mutex::default(),
             budget: Arc::new(Semaphore::new(permits as usize)),
             permits,
-            within: settings.publish_within,
+            within: settings.call_within,
         }
     }
 
