@@ -38,10 +38,7 @@ impl DataDir {
     /// Opens a data directory that must be there already.
     pub fn existing(path: &Path) -> Result<Self> {
         if !path.join("format").exists() {
-            bail!(
-                "{} is not a data directory: run `podledger up` first, or name another one with --data",
-                path.display()
-            );
+            bail!("{} is not a data directory: run `podledger up` first, or name another one with --data", path.display());
         }
         Self::open(path)
     }
@@ -92,9 +89,7 @@ impl DataDir {
                     holder.trim()
                 )
             }
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("{}: cannot be locked", path.display()))
-            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{}: cannot be locked", path.display())),
         }
     }
 }

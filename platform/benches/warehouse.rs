@@ -54,9 +54,7 @@ fn large_snapshot(criterion: &mut Criterion) {
     let declarations = {
         let mut writer = RowWriter::new().expect("the schema is known");
         for number in 0..WORKLOADS {
-            writer
-                .push(&declaration(&format!("d{number}"), october(1, 0), &name(number), 4))
-                .expect("a row is written");
+            writer.push(&declaration(&format!("d{number}"), october(1, 0), &name(number), 4)).expect("a row is written");
         }
         writer.finish().expect("the file is written")
     };
@@ -92,9 +90,7 @@ fn large_snapshot(criterion: &mut Criterion) {
     });
     group.bench_function("upsert 10,000 declarations again", |bencher| {
         bencher.iter(|| {
-            runtime
-                .block_on(warehouse.upsert(schemas::Table::LimitDeclarations, declarations.clone()))
-                .expect("it upserts");
+            runtime.block_on(warehouse.upsert(schemas::Table::LimitDeclarations, declarations.clone())).expect("it upserts");
         });
     });
     group.bench_function("limits as of a time, 10,000 workloads", |bencher| {
@@ -104,7 +100,8 @@ fn large_snapshot(criterion: &mut Criterion) {
         });
     });
     for view in ["compliance_now", "billing_monthly", "pod_metrics"] {
-        let question = podledger_platform::ports::Question::Rows { name: view.to_owned(), limit: WORKLOADS as u64 };
+        let question =
+            podledger_platform::ports::Question::Rows { name: view.to_owned(), limit: WORKLOADS as u64 };
         group.bench_function(format!("{view}, 10,000 workloads"), |bencher| {
             bencher.iter(|| {
                 let answer = runtime.block_on(warehouse.ask(&question)).expect("it answers");

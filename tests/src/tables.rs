@@ -37,9 +37,7 @@ fn read(connection: &Connection, table: Table) -> Rows {
     let mut statement = connection.prepare(&format!("SELECT {} FROM \"{table}\"", columns.join(", "))).unwrap();
     let mut rows: Rows = statement
         .query_map([], |row| {
-            let cells: Vec<String> = (0..columns.len())
-                .map(|place| row.get::<_, Value>(place).map(|value| format!("{value:?}")))
-                .collect::<Result<_, _>>()?;
+            let cells: Vec<String> = (0..columns.len()).map(|place| row.get::<_, Value>(place).map(|value| format!("{value:?}"))).collect::<Result<_, _>>()?;
             Ok(cells.join(" | "))
         })
         .unwrap()

@@ -37,9 +37,7 @@ pub async fn get(
 /// Reads `NAMESPACE/DEPLOYMENT`.
 fn workload_of(text: &str) -> Result<(&str, &str), UsageError> {
     match text.split_once('/') {
-        Some((namespace, deployment))
-            if !namespace.is_empty() && !deployment.is_empty() && !deployment.contains('/') =>
-        {
+        Some((namespace, deployment)) if !namespace.is_empty() && !deployment.is_empty() && !deployment.contains('/') => {
             Ok((namespace, deployment))
         }
         _ => Err(UsageError(format!("{text:?} is not a workload: expected NAMESPACE/DEPLOYMENT"))),

@@ -101,27 +101,14 @@ async fn in_force(plan: &Plan, ports: &Ports) -> Result<()> {
             return Ok(());
         }
         if started.elapsed() > LOOK_AT_MOST {
-            bail!(
-                "{} declarations are not in force after {} s: is a loader running?",
-                now.changes.len(),
-                LOOK_AT_MOST.as_secs()
-            );
+            bail!("{} declarations are not in force after {} s: is a loader running?", now.changes.len(), LOOK_AT_MOST.as_secs());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
 fn write_plan(plan: &Plan, rejected: &[Rejected], format: Format, done: &str, out: &mut impl Write) -> Result<()> {
-    let mut grid = Grid::new([
-        "namespace",
-        "deployment_name",
-        "cluster",
-        "before",
-        "max_replicas",
-        "declared_at",
-        "updated_by",
-        "file",
-    ]);
+    let mut grid = Grid::new(["namespace", "deployment_name", "cluster", "before", "max_replicas", "declared_at", "updated_by", "file"]);
     for (declared, before) in &plan.changes {
         let declaration = &declared.declaration;
         grid.push([
@@ -137,8 +124,7 @@ fn write_plan(plan: &Plan, rejected: &[Rejected], format: Format, done: &str, ou
     }
     match format {
         Format::Json => {
-            let summary =
-                serde_json::json!({ "changes": grid.json(), "unchanged": plan.unchanged.len(), "rejected": rejected });
+            let summary = serde_json::json!({ "changes": grid.json(), "unchanged": plan.unchanged.len(), "rejected": rejected });
             write_json(&summary, out)
         }
         Format::Csv => grid.write_csv(out),
@@ -149,13 +135,7 @@ fn write_plan(plan: &Plan, rejected: &[Rejected], format: Format, done: &str, ou
             for one in rejected {
                 writeln!(out, "rejected: {}", crate::output::printable(&one.reason))?;
             }
-            writeln!(
-                out,
-                "{} {done}, {} unchanged, {} rejected",
-                plan.changes.len(),
-                plan.unchanged.len(),
-                rejected.len()
-            )?;
+            writeln!(out, "{} {done}, {} unchanged, {} rejected", plan.changes.len(), plan.unchanged.len(), rejected.len())?;
             Ok(())
         }
     }

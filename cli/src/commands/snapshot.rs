@@ -35,11 +35,7 @@ pub async fn run(
         if !Kind::ALL.iter().any(|known| known.name() == kind) {
             let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
             let nearest = did_you_mean(kind, known.iter().copied());
-            return Err(UsageError(format!(
-                "{kind:?} is not a kind of snapshots{nearest} (known: {})",
-                known.join(", ")
-            ))
-            .into());
+            return Err(UsageError(format!("{kind:?} is not a kind of snapshots{nearest} (known: {})", known.join(", "))).into());
         }
     }
     let request = request(&args.cluster, args.kinds.clone(), args.id.as_deref(), now, Purpose::Manual);
@@ -54,13 +50,7 @@ pub async fn run(
 }
 
 /// A request for one snapshot; without an id it gets one of its own.
-pub(crate) fn request(
-    cluster: &str,
-    kinds: Vec<String>,
-    id: Option<&str>,
-    now: Timestamp,
-    purpose: Purpose,
-) -> SnapshotRequest {
+pub(crate) fn request(cluster: &str, kinds: Vec<String>, id: Option<&str>, now: Timestamp, purpose: Purpose) -> SnapshotRequest {
     let request_id = id.map_or_else(
         || {
             IdBuilder::new("snapshot-request")

@@ -88,11 +88,7 @@ pub fn write(proof: &Proof, format: Format, out: &mut impl Write) -> Result<Exit
 
 fn write_text(proof: &Proof, out: &mut impl Write) -> Result<()> {
     if proof.objects_lost.is_empty() {
-        writeln!(
-            out,
-            "objects: {} kinds of snapshots compared, listed = rows + rejects = loaded in each",
-            proof.compared
-        )?;
+        writeln!(out, "objects: {} kinds of snapshots compared, listed = rows + rejects = loaded in each", proof.compared)?;
     } else {
         writeln!(out, "objects: {} of {} kinds of snapshots do not add up:", proof.objects_lost.len(), proof.compared)?;
         for row in &proof.objects_lost {

@@ -75,7 +75,10 @@ impl Grid {
 
     /// The rows as JSON objects.
     pub fn json(&self) -> Vec<serde_json::Map<String, serde_json::Value>> {
-        self.rows.iter().map(|row| self.columns.iter().cloned().zip(row.iter().map(Cell::json)).collect()).collect()
+        self.rows
+            .iter()
+            .map(|row| self.columns.iter().cloned().zip(row.iter().map(Cell::json)).collect())
+            .collect()
     }
 
     /// Writes it in the format asked for.

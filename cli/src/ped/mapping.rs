@@ -6,8 +6,8 @@ use std::path::Path;
 use super::field::Field;
 use super::folder::text_of;
 use super::{LIMITS, MAX_FILE_BYTES, PedError, Problem};
-use crate::yaml::{self, Node, Value};
 use platform::nearest::nearest;
+use crate::yaml::{self, Node, Value};
 
 /// From field to path: YAML with podledger's field names as keys and dotted paths as values; a
 /// number in a path is a place in a list, from 0. Fields that are not mapped are not declared.

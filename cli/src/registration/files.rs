@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use schemas::{Json, Timestamp};
 
-use super::Declared;
 use super::git::last_commit;
+use super::Declared;
 use crate::ped;
 
 /// Who declares when it cannot be told.

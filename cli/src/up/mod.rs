@@ -46,23 +46,13 @@ pub async fn run(args: &UpArgs, env: Env, format: Format, out: &mut impl Write) 
     let running = stages::start(args, &env, &settings, &adapters, &shutdown)?;
     let server = serve_http(settings.http, &monitor, &adapters, &shutdown).await?;
     if let Some(ped) = &args.ped {
-        let (declared, rejected) = registration::files::read(
-            std::slice::from_ref(ped),
-            args.mapping.as_deref(),
-            &registration::files::Stamps::default(),
-            adapters.clock.now(),
-        )?;
+        let (declared, rejected) = registration::files::read(std::slice::from_ref(ped), args.mapping.as_deref(), &registration::files::Stamps::default(), adapters.clock.now())?;
         for file in &rejected {
             tracing::warn!(file = file.file, reason = file.reason, "declaration rejected");
         }
         let plan = registration::History::read(house::warehouse(&adapters)?.as_ref()).await?.plan(declared)?;
         registration::publish(adapters.broker.as_ref(), &plan).await?;
-        tracing::info!(
-            registered = plan.changes.len(),
-            unchanged = plan.unchanged.len(),
-            rejected = rejected.len(),
-            "declarations"
-        );
+        tracing::info!(registered = plan.changes.len(), unchanged = plan.unchanged.len(), rejected = rejected.len(), "declarations");
     }
     let mut ticks = tokio::time::interval(args.every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

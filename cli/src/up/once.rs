@@ -19,9 +19,9 @@ use crate::args::{Format, UpArgs};
 use crate::commands::snapshot::request;
 use crate::data_dir::DataDir;
 use crate::exit::{Exit, UsageError};
-use crate::house;
 use crate::registration::files::{Stamps, read};
 use crate::registration::{self, History};
+use crate::house;
 
 /// Audit entries published together.
 const ENTRIES_AT_ONCE: usize = 500;
@@ -44,11 +44,7 @@ pub async fn run(
         (None, [only]) => (*only).clone(),
         (None, several) => {
             let names: Vec<_> = several.iter().map(|name| name.as_str()).collect();
-            return Err(UsageError(format!(
-                "--once observes one cluster, PODLEDGER_CLUSTERS has {}",
-                names.join(", ")
-            ))
-            .into());
+            return Err(UsageError(format!("--once observes one cluster, PODLEDGER_CLUSTERS has {}", names.join(", "))).into());
         }
     };
     if let Some(at) = args.at.or(source.and_then(|source| source.taken_at)) {
@@ -94,11 +90,7 @@ async fn carry(
 
     progress.doing("taking a snapshot");
     let now = ports.clock.now();
-    let id = source
-        .and_then(Source::dump)
-        .filter(|_| is_fixed(args, source))
-        .map(|folder| id_of(cluster, now, folder))
-        .transpose()?;
+    let id = source.and_then(Source::dump).filter(|_| is_fixed(args, source)).map(|folder| id_of(cluster, now, folder)).transpose()?;
     let request = request(cluster.as_str(), Vec::new(), id.as_deref(), now, Purpose::Manual);
     let keys = SnapshotKeys::new(cluster.clone(), now, request.request_id.as_str().into());
     broker.publish_messages(std::slice::from_ref(&request)).await.context("cannot ask for a snapshot")?;
@@ -110,12 +102,7 @@ async fn carry(
     let (kinds, rejects) = collect::outcome(ports.objects.as_ref(), &keys, &manifest).await?;
     let mut violations = open_episodes(warehouse, cluster).await?;
     violations.sort_by(|a, b| {
-        (b.severity, a.alert_type, &a.namespace, &a.deployment_name).cmp(&(
-            a.severity,
-            b.alert_type,
-            &b.namespace,
-            &b.deployment_name,
-        ))
+        (b.severity, a.alert_type, &a.namespace, &a.deployment_name).cmp(&(a.severity, b.alert_type, &b.namespace, &b.deployment_name))
     });
     let (judged, in_grace) = collect::standing(ports.objects.as_ref(), &manifest).await?;
     let after = sent(ports).await?;
@@ -162,8 +149,7 @@ async fn publish_audit_entries(ports: &Ports, cluster: &ClusterName) -> Result<(
     let Some(source) = ports.clusters.get(cluster) else { return Ok(()) };
     let mut entries = source.audit_entries().await?.try_chunks(ENTRIES_AT_ONCE);
     while let Some(chunk) = entries.try_next().await.map_err(|error| error.1)? {
-        let messages =
-            chunk.into_iter().map(|entry| Outgoing { payload: entry.entry.to_vec(), ..Outgoing::default() }).collect();
+        let messages = chunk.into_iter().map(|entry| Outgoing { payload: entry.entry.to_vec(), ..Outgoing::default() }).collect();
         ports.broker.publish(Topic::AuditLogs, messages).await.context("cannot publish audit entries")?;
     }
     Ok(())

@@ -200,8 +200,7 @@ impl Report {
     }
 
     fn violations_grid(&self) -> Grid {
-        let mut grid =
-            Grid::new(["severity", "rule", "cause", "namespace", "deployment_name", "observed", "limit", "message"]);
+        let mut grid = Grid::new(["severity", "rule", "cause", "namespace", "deployment_name", "observed", "limit", "message"]);
         for violation in &self.violations {
             grid.push([
                 Cell::from(violation.severity.as_str()),

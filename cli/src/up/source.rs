@@ -79,9 +79,11 @@ fn plain(name: &str) -> String {
 fn taken_at(folder: &Path) -> Result<Option<Timestamp>> {
     let file = folder.join(TAKEN_AT);
     match std::fs::read_to_string(&file) {
-        Ok(text) => {
-            text.trim().parse().map(Some).map_err(|error| UsageError(format!("{}: {error}", file.display())).into())
-        }
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map(Some)
+            .map_err(|error| UsageError(format!("{}: {error}", file.display())).into()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{}: cannot be read", file.display())),
     }

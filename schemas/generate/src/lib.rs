@@ -153,9 +153,7 @@ fn ordering_key(schema: &Value) -> Result<String> {
     let Some(fields) = schema["orderingKey"].as_array() else { return Ok(String::new()) };
     let names: Vec<_> = fields.iter().map(|field| field.as_str().context("orderingKey")).collect::<Result<_>>()?;
     if let [only] = names.as_slice() {
-        return Ok(format!(
-            "    fn ordering_key(&self) -> Option<String> {{\n        Some(self.{only}.to_string())\n    }}\n"
-        ));
+        return Ok(format!("    fn ordering_key(&self) -> Option<String> {{\n        Some(self.{only}.to_string())\n    }}\n"));
     }
     let arguments: String = names.iter().map(|name| format!(", self.{name}")).collect();
     let format = vec!["{}"; names.len()].join("/");

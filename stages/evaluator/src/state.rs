@@ -119,10 +119,9 @@ impl State {
 
     /// Rules that are broken, but of which nobody is told yet, and since when.
     pub fn in_grace(&self) -> impl Iterator<Item = (&TrackedRule, Timestamp)> {
-        self.tracked
-            .iter()
-            .filter(|tracked| tracked.standing.open.is_none())
-            .filter_map(|tracked| tracked.standing.broken_since.as_ref().map(|since| (tracked, since.observed_at)))
+        self.tracked.iter().filter(|tracked| tracked.standing.open.is_none()).filter_map(|tracked| {
+            tracked.standing.broken_since.as_ref().map(|since| (tracked, since.observed_at))
+        })
     }
 
     /// Open episodes: rule, namespace and Deployment (none for the cluster's own), episode.

@@ -72,9 +72,7 @@ impl Planner {
         }
         let proposal_key = keys::load_plan(table, plan);
         let Some(mut job) = self.read::<LoadJob>(&proposal_key).await? else {
-            return Err(HandleError::Poison(anyhow::anyhow!(
-                "load plan {proposal_key}: a claim names it, but there is none"
-            )));
+            return Err(HandleError::Poison(anyhow::anyhow!("load plan {proposal_key}: a claim names it, but there is none")));
         };
         let mut won = Vec::with_capacity(job.snapshots.len());
         for rows in job.snapshots {

@@ -86,8 +86,7 @@ impl Handle<RowBatch> for Loader {
         if let (Some(table), Some(rows)) = (table, snapshot_rows::of(&batches, batch.revision)) {
             self.groups.load(table, rows).await?;
         }
-        let kind =
-            FinishedKind { manifest: &manifest, kind: &batch.kind, table, batches: &batches, revision: batch.revision };
+        let kind = FinishedKind { manifest: &manifest, kind: &batch.kind, table, batches: &batches, revision: batch.revision };
         self.warehouse.upsert(Table::PipelineLedger, container(&ledger::rows(&kind))?).await?;
         *finished = true;
         Ok(())

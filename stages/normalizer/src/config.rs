@@ -55,7 +55,8 @@ impl Config {
             let (label, name) = pair
                 .rsplit_once('=')
                 .ok_or_else(|| ConfigError::new(AUDIT_CLUSTERS, format!("{pair:?} is not LABEL=CLUSTER")))?;
-            let name = ClusterName::parse(name).map_err(|error| ConfigError::new(AUDIT_CLUSTERS, error.to_string()))?;
+            let name =
+                ClusterName::parse(name).map_err(|error| ConfigError::new(AUDIT_CLUSTERS, error.to_string()))?;
             context = context.with_cluster(label, name);
         }
         Ok(context)

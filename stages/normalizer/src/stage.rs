@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
 use async_trait::async_trait;
-use platform::ports::{Broker, Incoming, Kind, Objects};
+use platform::ports::{Incoming, Broker, Kind, Objects};
 use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Ports, Stage};
 use schemas::keys::SnapshotKeys;
 use schemas::{RawBatch, RowBatch, Subscription, Topic};

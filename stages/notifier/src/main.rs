@@ -5,7 +5,5 @@ use std::process::ExitCode;
 use platform::runtime::{self, Needs};
 
 fn main() -> ExitCode {
-    runtime::main("notifier", Needs::MESSAGES_AND_OBJECTS, |env, ports| {
-        podledger_notifier::stage(&env.read()?, ports, env.points())
-    })
+    runtime::main("notifier", Needs::MESSAGES_AND_OBJECTS, |env, ports| podledger_notifier::stage(&env.read()?, ports, env.points()))
 }

@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
-use platform::layers::Points;
 use platform::ports::{Broker, Clock, Generation, Objects, Replaced};
+use platform::layers::Points;
 use platform::runtime::{Consumer, Handle, HandleError, MessageContext, Ports, Stage};
 use schemas::{IdBuilder, Notification, NotificationId, Subscription, Topic, Violation, keys};
 

@@ -14,10 +14,10 @@ use platform::ports::{
     SystemClock,
 };
 use platform::runtime::{Env, Ports};
-use podledger_snapshotter as snapshotter;
-use podledger_snapshotter::redaction::redact;
 use schemas::{ClusterName, Message as _, Purpose, SnapshotRequest, Subscription, Timestamp, Topic};
 use serde_json::json;
+use podledger_snapshotter as snapshotter;
+use podledger_snapshotter::redaction::redact;
 
 /// Pods of one snapshot.
 const PODS: usize = 20_000;

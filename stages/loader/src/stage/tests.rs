@@ -308,10 +308,7 @@ async fn a_redelivered_batch_changes_nothing() {
     // To another process, which remembers nothing.
     handle(&lab.loader(Duration::ZERO), &batches[1]).await.unwrap();
     let twice = lab.held();
-    assert_eq!(
-        (once.loaded, once.jobs, once.rejects, once.ledger),
-        (twice.loaded, twice.jobs, twice.rejects, twice.ledger)
-    );
+    assert_eq!((once.loaded, once.jobs, once.rejects, once.ledger), (twice.loaded, twice.jobs, twice.rejects, twice.ledger));
 }
 
 #[tokio::test]
@@ -341,10 +338,7 @@ async fn a_failure_before_or_after_any_effect_ends_in_the_same_tables() {
                 handle(&lab.loader(Duration::ZERO), &batches[0]).await.unwrap();
             }
             let held = lab.held();
-            assert_eq!(
-                (&held.loaded, &held.rejects, &held.ledger),
-                (&undisturbed.loaded, &undisturbed.rejects, &undisturbed.ledger)
-            );
+            assert_eq!((&held.loaded, &held.rejects, &held.ledger), (&undisturbed.loaded, &undisturbed.rejects, &undisturbed.ledger));
             assert_eq!(held.jobs, undisturbed.jobs, "effect {nth}, after: {after}");
         }
         if !struck {

@@ -8,8 +8,8 @@ use platform::ports::Incoming;
 use schemas::Message as _;
 
 use super::*;
-use crate::testing::{Answer, Memory, Server, install_crypto, noon, violation};
 use platform::runtime::{Period, Secret};
+use crate::testing::{Answer, Memory, Server, install_crypto, noon, violation};
 
 fn config(server: &Server) -> Config {
     Config {

@@ -65,9 +65,7 @@ impl Written {
                     text.push('"');
                     for character in key.encode_utf16() {
                         match char::from_u32(character.into()) {
-                            Some(plain)
-                                if plain != '"' && plain != '\\' && !dice.next().unwrap_or(0).is_multiple_of(16) =>
-                            {
+                            Some(plain) if plain != '"' && plain != '\\' && !dice.next().unwrap_or(0).is_multiple_of(16) => {
                                 text.push(plain);
                             }
                             _ => text.push_str(&format!("\\u{character:04x}")),
