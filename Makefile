@@ -1,6 +1,6 @@
 # podledger: `make run` shows it, `make test` proves it, `make check` is the whole gate.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lint docs deny advisories schemas bench bench-short install tools
+.PHONY: help run test check fmt lint docs deny advisories schemas bench bench-short install tools servers
 
 CARGO ?= cargo
 TOOLS := $(HOME)/.cache/podledger/tools
@@ -43,6 +43,9 @@ bench: ## Measure the figures of README (release, medians; takes minutes)
 
 bench-short: ## Run every benchmark once on little, so that none rots
 	$(CARGO) test --workspace --bench '*' --quiet
+
+servers: ## Build the servers that stand in for Google's services (needs Go; minutes, once)
+	tests/servers/build all
 
 install: ## Install the command line into cargo's bin directory
 	$(CARGO) install --path cli --locked

@@ -1,6 +1,6 @@
 //! What a stage runs on.
 //!
-//! `ports` are what stages know; `embedded` and `kubernetes` are adapters behind them;
+//! `ports` are what stages know; `embedded`, `google` and `kubernetes` are adapters behind them;
 //! `layers` decorate ports (retry, time-outs, faults); `runtime` starts, runs and stops a stage;
 //! `testkit` holds every adapter to its port's promises.
 //!
@@ -8,6 +8,7 @@
 //! message means. Only `runtime::open` names adapters.
 
 pub mod embedded;
+pub mod google;
 pub mod kubernetes;
 pub mod layers;
 pub mod nearest;

@@ -14,6 +14,11 @@ const ABILITIES: Abilities = Abilities {
     knows_lost_leases: true,
     counts: true,
     seeks_exactly: true,
+    extends_leases_itself: false,
+    seek_reaches_receivers: true,
+    counts_attempts_without_policy: true,
+    dead_letters_name_their_message: true,
+    largest_payload: 10_000_000,
     patience: Duration::from_secs(30),
 };
 

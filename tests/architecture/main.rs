@@ -98,15 +98,17 @@ fn dependencies_point_one_way() {
 
 #[test]
 fn only_runtime_open_names_adapters() {
-    let adapters = ["embedded::", "kubernetes::"];
+    let adapters = ["embedded::", "google::", "kubernetes::"];
     let namers = naming(
         &root().join("platform/src/runtime"),
         &adapters.map(|adapter| ["crate::", adapter].concat()).each_ref().map(String::as_str),
     );
     assert!(namers.iter().all(|file| file.contains("runtime/open")), "{namers:?}");
     for stage in STAGES {
-        let named =
-            naming(&root().join("stages").join(stage).join("src"), &["platform::embedded", "platform::kubernetes"]);
+        let named = naming(
+            &root().join("stages").join(stage).join("src"),
+            &["platform::embedded", "platform::google", "platform::kubernetes"],
+        );
         assert_eq!(named, Vec::<String>::new(), "{stage} names an adapter");
     }
 }

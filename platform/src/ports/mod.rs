@@ -1,16 +1,22 @@
 //! Ports: what the stages need, in the pipeline's words.
 
+pub(crate) mod bounds;
 mod broker;
 mod clock;
 mod cluster;
 mod failure;
+pub(crate) mod key;
 mod objects;
 mod warehouse;
 
+pub use bounds::{
+    MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES, MAX_ORDERING_KEY_BYTES, MAX_PAYLOAD_BYTES,
+};
 pub use broker::{Backlog, Broker, Delivery, Flow, Incoming, Outgoing, Receiver, SeekTo, Settle, SubscriptionCounts};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use cluster::{Cluster, ClusterError, Kind, KindPage, Listing, RawObject, SourceAudit};
 pub use failure::{PortError, PortResult};
+pub use key::MAX_KEY_BYTES;
 pub use objects::{ByteStream, Created, Generation, ObjectMeta, Objects, Replaced, StoredObject};
 pub use warehouse::{
     Answer, Limit, LoadJob, LoadOutcome, Loaded, Question, RecentChange, SnapshotPart, SnapshotRows, Warehouse,

@@ -11,6 +11,7 @@ use super::ports::Ports;
 use super::settings::RuntimeSettings;
 use super::trace::TracedBroker;
 use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
+use crate::google::{CloudStorageObjects, Emulators, PubsubBroker, PubsubSettings};
 use crate::kubernetes::{DumpCluster, KubeCluster, SimCluster, SimSettings};
 use crate::layers::{
     Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, RetryBroker, RetryObjects, RetryWarehouse, TimeoutBroker,
@@ -104,14 +105,20 @@ fn needed<'a, A>(address: &'a Option<A>, variable: &str, forms: &str) -> Result<
 async fn open_broker(address: &BrokerAddress) -> anyhow::Result<Arc<dyn Broker>> {
     match address {
         BrokerAddress::Sqlite(path) => Ok(Arc::new(SqliteBroker::open(path, BrokerSettings::default())?)),
-        BrokerAddress::Pubsub { project } => Err(not_in_this_version(&format!("pubsub:{project}"))),
+        BrokerAddress::Pubsub { project } => {
+            let settings = PubsubSettings { emulator: Emulators::from_process()?.pubsub, ..PubsubSettings::default() };
+            Ok(Arc::new(PubsubBroker::open(project, settings).await?))
+        }
     }
 }
 
 async fn open_objects(address: &ObjectsAddress) -> anyhow::Result<Arc<dyn Objects>> {
     match address {
         ObjectsAddress::Directory(directory) => Ok(Arc::new(DirObjects::open(directory)?)),
-        ObjectsAddress::CloudStorage { bucket, .. } => Err(not_in_this_version(&format!("gs://{bucket}"))),
+        ObjectsAddress::CloudStorage { bucket, prefix } => {
+            let emulator = Emulators::from_process()?.storage;
+            Ok(Arc::new(CloudStorageObjects::open(bucket, prefix, emulator.as_deref()).await?))
+        }
     }
 }
 

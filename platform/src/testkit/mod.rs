@@ -8,4 +8,7 @@
 pub mod broker;
 pub mod cluster;
 pub mod objects;
+pub mod pubsub;
+pub mod servers;
+pub mod storage;
 pub mod warehouse;

@@ -8,7 +8,6 @@
 //! Times are the machine's wall clock, since processes must agree on when a lease ends. Should the
 //! clock be set back, leases last longer, by ten minutes at most.
 
-mod bounds;
 mod failure;
 mod job;
 mod receiver;
@@ -26,11 +25,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schemas::{Subscription, Topic};
 
-pub use bounds::{
-    MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES, MAX_ORDERING_KEY_BYTES, MAX_PAYLOAD_BYTES,
-};
 pub use settings::BrokerSettings;
 
+use crate::ports::bounds;
 use crate::ports::{Backlog, Broker, Flow, Outgoing, PortError, PortResult, Receiver, SeekTo, SubscriptionCounts};
 use failure::Attempt;
 use receiver::SqliteReceiver;

@@ -31,7 +31,6 @@ use crate::ports::{
 };
 use folder::Folder;
 use generations::Generations;
-pub use path::MAX_KEY_BYTES;
 
 /// Permissions of an object's file, less what the process's mask takes away.
 const OBJECT_MODE: u32 = 0o666;
@@ -79,7 +78,7 @@ impl DirObjects {
     /// Checks the key and says what is attempted, for errors.
     fn attempt(&self, verb: &str, key: &str) -> PortResult<String> {
         let place = self.store.folder.root.display();
-        match path::check(key) {
+        match crate::ports::key::check(key) {
             Ok(()) => Ok(format!("{verb} object {key} in {place}")),
             Err(reason) => Err(PortError::never_will(format!("{verb} object in {place}"), anyhow::anyhow!("{reason}"))),
         }

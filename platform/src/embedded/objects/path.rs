@@ -14,15 +14,13 @@
 
 use std::path::{Path, PathBuf};
 
-/// Longest key, in bytes.
-pub const MAX_KEY_BYTES: usize = 1024;
+use crate::ports::key::{MAX_KEY_BYTES, check, is_segment};
+
 /// Longest piece of an encoded segment; with its mark it stays under the usual limit of 255.
 const MAX_NAME_BYTES: usize = 200;
 const OBJECT_MARK: &str = "%f";
 const FOLDER_MARK: &str = "%d";
 const CONTINUED_MARK: &str = "%c";
-/// How much of a key an error shows, in characters.
-const SHOWN_CHARS: usize = 80;
 
 /// What a name on disk stands for.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,28 +31,6 @@ pub(super) enum Name<'n> {
     Folder(&'n str),
     /// A folder whose segment goes on below.
     Continued(&'n str),
-}
-
-/// Says what is wrong with a key, if anything.
-pub(super) fn check(key: &str) -> Result<(), String> {
-    let shown = || key.chars().take(SHOWN_CHARS).collect::<String>();
-    if key.len() > MAX_KEY_BYTES {
-        return Err(format!("key {:?}… has {} bytes, more than the {MAX_KEY_BYTES} allowed", shown(), key.len()));
-    }
-    match key.split('/').find(|segment| !is_segment(segment)) {
-        None => Ok(()),
-        Some(bad) => {
-            let bad: String = bad.chars().take(SHOWN_CHARS).collect();
-            Err(format!(
-                "key {:?} has the segment {bad:?}: expected printable characters, not \".\" or \"..\"",
-                shown()
-            ))
-        }
-    }
-}
-
-fn is_segment(segment: &str) -> bool {
-    !matches!(segment, "" | "." | "..") && !segment.chars().any(char::is_control)
 }
 
 /// Where an object lies, from the store's folder.
@@ -168,16 +144,6 @@ mod tests {
         assert_eq!(of_object("a.b/c"), Path::new("a.b%d/c%f"));
         assert_eq!(of_object("A"), Path::new("%41%f"));
         assert_eq!(of_object(".staging/x.y"), Path::new("%2estaging/x.y"));
-    }
-
-    #[test]
-    fn what_is_no_key_is_refused() {
-        for bad in ["", "/", "a/", "/a", "a//b", ".", "a/..", "../a", "a\nb", "a\0b", &"k".repeat(MAX_KEY_BYTES + 1)] {
-            assert!(check(bad).is_err(), "{bad:?}");
-        }
-        for good in ["a", "...", "a/b", "a b", "Ü", "%2e", &"k".repeat(MAX_KEY_BYTES)] {
-            assert!(check(good).is_ok(), "{good:?}");
-        }
     }
 
     proptest! {

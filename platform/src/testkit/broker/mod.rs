@@ -45,8 +45,26 @@ pub struct Abilities {
     /// Whether publish times tell messages apart that were published one after the other, and a
     /// seek is in effect on return.
     pub seeks_exactly: bool,
+    /// Whether a lease ends only with its holder's process, since the adapter extends it by itself.
+    /// Then what a lost lease means is shown by killing a process.
+    pub extends_leases_itself: bool,
+    /// Whether a seek forward takes away what receivers hold and have fetched ahead.
+    pub seek_reaches_receivers: bool,
+    /// Whether attempts are counted on the dead letters' subscription, which has no policy.
+    pub counts_attempts_without_policy: bool,
+    /// Whether a dead letter that the policy made names the message it was.
+    pub dead_letters_name_their_message: bool,
+    /// Largest payload of a message with nothing else, in bytes.
+    pub largest_payload: usize,
     /// How long to wait for something that must come.
     pub patience: Duration,
+}
+
+impl Abilities {
+    /// The attempt to expect at a subscription.
+    fn attempt_at(&self, subscription: Subscription, attempt: u32) -> u32 {
+        if self.counts_attempts_without_policy || subscription != DEAD { attempt } else { 1 }
+    }
 }
 
 /// One broker, fresh, and the way to open it (again): each call is like another process's.

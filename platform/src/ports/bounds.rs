@@ -1,7 +1,7 @@
 //! What a message may be: Pub/Sub's bounds, so that what works embedded works there.
 //! <https://cloud.google.com/pubsub/quotas#resource_limits>
 
-use crate::ports::Outgoing;
+use super::Outgoing;
 
 /// Largest payload, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 10_000_000;
@@ -19,7 +19,7 @@ const RESERVED_PREFIX: &str = "goog";
 const SHOWN_CHARS: usize = 64;
 
 /// Says what is wrong with a message, if anything.
-pub(super) fn check(message: &Outgoing) -> Result<(), String> {
+pub(crate) fn check(message: &Outgoing) -> Result<(), String> {
     let payload = message.payload.len();
     if payload > MAX_PAYLOAD_BYTES {
         return Err(format!("the payload has {payload} bytes, more than the {MAX_PAYLOAD_BYTES} allowed"));
