@@ -30,12 +30,18 @@ impl ObjectHead {
     /// Reads the head of one object and checks all of it: UTF-8, one JSON value, an object. The
     /// error is a reason in one sentence.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| format!("it is not UTF-8: invalid byte at {} of it", error.valid_up_to()))?;
-        match text.bytes().next() {
-            Some(b'{') => serde_json::from_str(text).map_err(|error| format!("it is not JSON: {error}")),
-            first => Err(format!("it is {}, expected an object", describe(first))),
-        }
+        serde_json::from_str(begun(bytes)?).map_err(|error| format!("it is not JSON: {error}"))
+    }
+}
+
+/// The text of what begins as an object does. Whether it goes on as JSON is for who passes over all
+/// of it to say.
+pub(crate) fn begun(bytes: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| format!("it is not UTF-8: invalid byte at {} of it", error.valid_up_to()))?;
+    match text.bytes().next() {
+        Some(b'{') => Ok(text),
+        first => Err(format!("it is {}, expected an object", describe(first))),
     }
 }
 

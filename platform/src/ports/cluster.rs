@@ -79,7 +79,9 @@ impl std::fmt::Display for Kind {
 /// One object as the source gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawObject {
-    /// The object's JSON, one value, valid UTF-8, not yet redacted.
+    /// The object's JSON, one balanced value that begins as an object, valid UTF-8, not yet redacted.
+    /// That it keeps to JSON's grammar within is not promised: redaction passes over all of it and
+    /// refuses what does not.
     Json(bytes::Bytes),
     /// Something in the object's place that is not a JSON object, or is larger than the bound. Its
     /// bytes are not kept: they cannot be redacted.

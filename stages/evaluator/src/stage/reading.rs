@@ -107,9 +107,26 @@ impl Evaluator {
         Ok(manifest)
     }
 
-    /// Reads everything that a verdict needs to see.
+    /// Reads everything that a verdict needs to see, the warehouse's part while the rows are decoded.
     pub(super) async fn read(&self, found: Found) -> Result<Snapshot, HandleError> {
-        let Found { manifest, keys, revision } = &found;
+        // Whatever fails here is no judgement: without limits everything would seem undeclared.
+        let (cluster, at) = (&found.manifest.cluster, found.manifest.observed_at);
+        let limits = async { self.warehouse.limits_as_of(cluster, at).await.map_err(outage) };
+        let changes = async { self.warehouse.last_changes(cluster, at).await.map_err(outage) };
+        let ((workloads, coverage), limits, changes) = tokio::try_join!(self.read_parts(&found), limits, changes)?;
+        Ok(Snapshot {
+            cluster: cluster.clone(),
+            snapshot_id: found.manifest.snapshot_id.clone(),
+            observed_at: at,
+            workloads: workloads.join(limits),
+            changes: Changes::new(changes),
+            coverage,
+        })
+    }
+
+    /// Reads the parts: what runs, and what of it is missing.
+    async fn read_parts(&self, found: &Found) -> Result<(WorkloadParts, Coverage), HandleError> {
+        let Found { manifest, keys, revision } = found;
         let mut coverage = coverage(manifest);
         let parts: Vec<(Kind, String)> = NEEDED
             .iter()
@@ -148,18 +165,7 @@ impl Evaluator {
         }
         drop(read);
         coverage.gaps.extend(rejects.iter().map(|(kind, count)| format!("{count} {kind} could not be read")));
-        // Whatever fails here is no judgement: without limits everything would seem undeclared.
-        let (cluster, at) = (&manifest.cluster, manifest.observed_at);
-        let limits = self.warehouse.limits_as_of(cluster, at).await.map_err(outage)?;
-        let changes = self.warehouse.last_changes(cluster, at).await.map_err(outage)?;
-        Ok(Snapshot {
-            cluster: cluster.clone(),
-            snapshot_id: manifest.snapshot_id.clone(),
-            observed_at: at,
-            workloads: workloads.join(limits),
-            changes: Changes::new(changes),
-            coverage,
-        })
+        Ok((workloads, coverage))
     }
 
     /// The note that a part was normalized.
