@@ -36,6 +36,7 @@ macro_rules! view_files {
 
 // In the order of creation: a view comes after those it reads.
 view_files! {
+    "declaration_contents",
     "deployment_config",
     "declaration_periods",
     "workload_observations",

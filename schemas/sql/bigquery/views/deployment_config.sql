@@ -26,19 +26,9 @@
 WITH ordered AS (
   SELECT
     *,
-    ROW_NUMBER() OVER history AS position,
     FIRST_VALUE(max_replicas) OVER history AS first_max_replicas,
-    LAG(max_replicas) OVER history AS last_max_replicas,
-    LAG(image) OVER history AS last_image,
-    LAG(resources_limits) OVER history AS last_resources_limits,
-    LAG(resources_requests) OVER history AS last_resources_requests,
-    LAG(environment) OVER history AS last_environment,
-    LAG(volumes) OVER history AS last_volumes,
-    LAG(api_id) OVER history AS last_api_id,
-    LAG(team_id) OVER history AS last_team_id,
-    LAG(user_id) OVER history AS last_user_id,
-    LAG(status) OVER history AS last_status
-  FROM {dataset}.`limit_declarations`
+    LAG(content) OVER history AS last_content
+  FROM {dataset}.`declaration_contents`
   WINDOW history AS (PARTITION BY namespace, deployment_name, cluster ORDER BY `timestamp`, declaration_id)
 )
 SELECT
@@ -46,14 +36,4 @@ SELECT
   resources_limits, resources_requests, environment, volumes, updated_by, created_at, updated_at, change_reason,
   cluster, api_id, team_id, user_id, source, status, declaration_id
 FROM ordered
-WHERE position = 1
-  OR max_replicas IS DISTINCT FROM last_max_replicas
-  OR image IS DISTINCT FROM last_image
-  OR resources_limits IS DISTINCT FROM last_resources_limits
-  OR resources_requests IS DISTINCT FROM last_resources_requests
-  OR environment IS DISTINCT FROM last_environment
-  OR volumes IS DISTINCT FROM last_volumes
-  OR api_id IS DISTINCT FROM last_api_id
-  OR team_id IS DISTINCT FROM last_team_id
-  OR user_id IS DISTINCT FROM last_user_id
-  OR status IS DISTINCT FROM last_status
+WHERE content IS DISTINCT FROM last_content
