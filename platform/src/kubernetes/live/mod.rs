@@ -79,14 +79,23 @@ impl KubeCluster {
     }
 
     /// A cluster by a configuration at hand.
-    pub fn with_config(mut config: Config, settings: KubeSettings) -> PortResult<Self> {
-        // Both guard what the time-outs of this adapter do not reach: connections under way when
-        // a request is given up.
+    pub fn with_config(config: Config, settings: KubeSettings) -> PortResult<Self> {
+        let client = Client::try_from(Self::bounded(config, &settings))
+            .map_err(|error| PortError::never_will("configure a Kubernetes client", anyhow!(error)))?;
+        Ok(Self::with_client(client, settings))
+    }
+
+    /// A cluster by a client at hand, whose configuration is [`KubeCluster::bounded`].
+    pub(super) fn with_client(client: Client, settings: KubeSettings) -> Self {
+        Self { client, settings: Arc::new(settings) }
+    }
+
+    /// The configuration, guarding what the time-outs of this adapter do not reach: connections under
+    /// way when a request is given up.
+    pub(super) fn bounded(mut config: Config, settings: &KubeSettings) -> Config {
         config.read_timeout = Some(settings.read_timeout.saturating_mul(2));
         config.reset_reader_on_write = true;
-        let client = Client::try_from(config)
-            .map_err(|error| PortError::never_will("configure a Kubernetes client", anyhow!(error)))?;
-        Ok(Self { client, settings: Arc::new(settings) })
+        config
     }
 
     async fn list_resource(&self, kind: Kind, path: ResourcePath) -> Result<Listing, Failure> {
