@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::servers::{Built, Server};
 
+/// Where the API has roles and their bindings.
+pub const ROLES_PATH: &str = "/apis/rbac.authorization.k8s.io/v1";
 /// How long a command of the control port may take; starting the API server takes seconds.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(120);
 /// Objects that are created at the same time.
@@ -172,6 +174,23 @@ impl ControlPlane {
         let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
         let answer = self.create(&format!("{accounts}/{name}/token"), &request).await;
         answer["status"]["token"].as_str().expect("a token was asked for").to_owned()
+    }
+
+    /// The status of a request by whoever holds that token.
+    pub async fn status_for(&self, token: &str, method: &str, path: &str) -> u16 {
+        let client = Client::try_from(self.config_with_token(token).await).expect("its configuration is complete");
+        let request = http::Request::builder().method(method).uri(path).body(Body::empty());
+        let response = client.send(request.expect("a method and a path make a request")).await;
+        response.unwrap_or_else(|error| panic!("{method} {path}: {error}")).status().as_u16()
+    }
+
+    /// Creates the cluster-wide objects of a file of YAML documents, such as roles and bindings.
+    pub async fn create_roles(&self, yaml: &str) {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap_or_else(|error| panic!("{error}"));
+        for document in documents {
+            let plural = format!("{}s", document["kind"].as_str().expect("a document has a kind").to_lowercase());
+            self.create(&format!("{ROLES_PATH}/{plural}"), &document).await;
+        }
     }
 
     async fn command(&self, name: &str) {

@@ -8,10 +8,12 @@ mod api_server;
 mod contract;
 mod fault;
 mod gate;
+mod interrupted;
 mod served;
 
 pub use api_server::ApiServer;
 pub use contract::{Subject, contract, drain};
 pub use fault::Fault;
 pub use gate::Gate;
+pub use interrupted::Interrupted;
 pub use served::{Served, Source};
