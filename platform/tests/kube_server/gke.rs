@@ -107,8 +107,7 @@ async fn the_connect_gateway_of_the_clusters_fleet_is_a_way_in() {
     google.gives([&plane.token("reader")]);
     let member = "//gkehub.googleapis.com/projects/123/locations/europe-west2/memberships/prod-uk-1";
     google.has("europe-west2/prod-uk", json!({"status": "RUNNING", "fleet": {"membership": member}}));
-    let settings =
-        GkeSettings { connect_gateway: Some(gate.url()), kube: settings(), ..GkeSettings::default() };
+    let settings = GkeSettings { connect_gateway: Some(gate.url()), kube: settings(), ..GkeSettings::default() };
     let cluster = google.cluster_with("europe-west2/prod-uk", GkeRoute::ConnectGateway, settings);
     all_pods(&pods(&cluster).await.unwrap());
     assert_eq!(gate.requests(PODS), PAGES);

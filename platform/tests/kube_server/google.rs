@@ -61,7 +61,8 @@ impl Google {
 
     /// Gives these tokens, one after the other.
     pub(crate) fn gives<const N: usize>(&self, tokens: [&str; N]) {
-        let tokens = tokens.map(|token| (200, json!({"access_token": token, "expires_in": VALID_SECONDS, "token_type": "Bearer"})));
+        let tokens = tokens
+            .map(|token| (200, json!({"access_token": token, "expires_in": VALID_SECONDS, "token_type": "Bearer"})));
         self.told().tokens.extend(tokens);
     }
 
@@ -154,8 +155,7 @@ async fn answer(State(told): State<Arc<Mutex<Told>>>, request: Request) -> Respo
     match parts[..] {
         ["v1", "projects", "p", "locations", "-", "clusters"] => {
             let listed = told.clusters.keys().filter_map(|at| at.split_once('/'));
-            let clusters: Vec<_> =
-                listed.map(|(location, name)| json!({"location": location, "name": name})).collect();
+            let clusters: Vec<_> = listed.map(|(location, name)| json!({"location": location, "name": name})).collect();
             respond(200, &json!({ "clusters": clusters }))
         }
         ["v1", "projects", "p", "locations", location, "clusters", name] => {

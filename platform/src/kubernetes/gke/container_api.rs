@@ -90,9 +90,7 @@ impl ContainerApi {
             StatusCode::UNAUTHORIZED | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
                 Err(unavailable(name, answered(&answer)))
             }
-            status if status.is_client_error() => {
-                Err(Trouble::Refused(format!("{name}: {:#}", answered(&answer))))
-            }
+            status if status.is_client_error() => Err(Trouble::Refused(format!("{name}: {:#}", answered(&answer)))),
             _ => Err(unavailable(name, answered(&answer))),
         }
     }

@@ -118,7 +118,8 @@ impl Description {
 
     fn authorities(&self) -> Result<Vec<Vec<u8>>, String> {
         let wrong = |reason: String| format!("the cluster's CA certificate cannot be read: {reason}");
-        let pem = STANDARD.decode(&self.master_auth.cluster_ca_certificate).map_err(|error| wrong(error.to_string()))?;
+        let pem =
+            STANDARD.decode(&self.master_auth.cluster_ca_certificate).map_err(|error| wrong(error.to_string()))?;
         let certificates: Result<Vec<_>, _> =
             CertificateDer::pem_slice_iter(&pem).map(|found| found.map(|der| der.to_vec())).collect();
         match certificates.map_err(|error| wrong(error.to_string()))? {

@@ -42,7 +42,8 @@ fn a_gke_cluster_is_reached_by_the_route_it_names() {
     let route = refused("gke:p/l/c?via=connect_gateway");
     assert!(route.contains(r#"unknown route "connect_gateway", did you mean "connect-gateway"? (expected one of: endpoint, private-endpoint, dns-endpoint, connect-gateway)"#), "{route}");
     assert!(refused("gke:p/l/c?vai=endpoint").contains(r#"unknown parameter "vai", did you mean "via"?"#));
-    for text in ["gke:p/l/c?", "gke:p/l/c?via", "gke:p/l/c?via=", "gke:p/l/c?via=endpoint&x=1", "gke:p/l?via=endpoint"] {
+    for text in ["gke:p/l/c?", "gke:p/l/c?via", "gke:p/l/c?via=", "gke:p/l/c?via=endpoint&x=1", "gke:p/l?via=endpoint"]
+    {
         refused(text);
     }
 }

@@ -50,6 +50,8 @@ struct Shut {
     /// The only tokens let through, if any are named.
     admitted: Option<BTreeMap<String, Admission>>,
     turned_away: u64,
+    /// Connections outlive the gate; from then on nothing is answered on them.
+    closed: bool,
 }
 
 /// A way to answer slowly.
@@ -161,6 +163,7 @@ impl Gate {
 
 impl Drop for Gate {
     fn drop(&mut self) {
+        self.shared.lock().closed = true;
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
@@ -215,7 +218,8 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let Some(path) = path.strip_prefix(&shared.prefix).map(str::to_owned) else {
         return status(404, None);
     };
-    let (headers, fault, slow) = match judge(&mut shared.lock(), &path, request.headers()) {
+    let verdict = judge(&mut shared.lock(), &path, request.headers());
+    let (headers, fault, slow) = match verdict {
         Verdict::Pass(headers, fault, slow) => (headers, fault, slow),
         Verdict::Answer(response) => return response,
         Verdict::Nothing => std::future::pending().await,
@@ -236,6 +240,9 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
 }
 
 fn judge(state: &mut Shut, path: &str, headers: &HeaderMap) -> Verdict {
+    if state.closed {
+        return Verdict::Nothing;
+    }
     state.seen.push(path.to_owned());
     let path = path.split('?').next().unwrap_or_default();
     let nth = state.seen.iter().filter(|uri| uri.split('?').next() == Some(path)).count() as u64;

@@ -45,13 +45,16 @@ impl Cluster for Interrupted {
         };
         if let Some(happens) = happens {
             let first = self.after_pages;
-            let pages = stream::unfold((listing.pages, 0, Some(happens)), move |(mut pages, seen, mut happens)| async move {
-                if seen == first && let Some(happens) = happens.take() {
-                    happens.await;
-                }
-                let page = pages.next().await?;
-                Some((page, (pages, seen + 1, happens)))
-            });
+            let pages =
+                stream::unfold((listing.pages, 0, Some(happens)), move |(mut pages, seen, mut happens)| async move {
+                    if seen == first
+                        && let Some(happens) = happens.take()
+                    {
+                        happens.await;
+                    }
+                    let page = pages.next().await?;
+                    Some((page, (pages, seen + 1, happens)))
+                });
             listing.pages = pages.boxed();
         }
         Ok(listing)

@@ -91,9 +91,12 @@ fn a_certificate_that_is_none_is_refused() {
 
 #[test]
 fn a_membership_of_another_form_is_refused() {
-    for bad in ["projects/p/locations/l/memberships/m", "//gkehub.googleapis.com/projects/p/locations/l/memberships/",
-        "//gkehub.googleapis.com/projects/p/locations/l/memberships/m/x", "//gkehub.googleapis.com/projects/p?/locations/l/memberships/m"]
-    {
+    for bad in [
+        "projects/p/locations/l/memberships/m",
+        "//gkehub.googleapis.com/projects/p/locations/l/memberships/",
+        "//gkehub.googleapis.com/projects/p/locations/l/memberships/m/x",
+        "//gkehub.googleapis.com/projects/p?/locations/l/memberships/m",
+    ] {
         let description = described(json!({"fleet": {"membership": bad}}));
         assert!(Endpoint::of(&description, GkeRoute::ConnectGateway, None).is_err(), "{bad}");
     }
