@@ -16,6 +16,9 @@ const SIMULATED_WORKLOADS: usize = 50;
 /// Most workloads an address may ask the simulation for.
 const MOST_SIMULATED_WORKLOADS: usize = 1_000_000;
 
+/// Parameter of a GKE address.
+const VIA: &str = "via";
+
 /// An address that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("address {address:?}: {reason}")]
@@ -76,7 +79,7 @@ pub enum ClusterAddress {
         /// The kubeconfig's context; none for the current one.
         context: Option<String>,
     },
-    /// `gke:PROJECT/LOCATION/NAME`.
+    /// `gke:PROJECT/LOCATION/NAME` or `gke:PROJECT/LOCATION/NAME?via=ROUTE`.
     Gke {
         /// The project's id.
         project: String,
@@ -84,6 +87,8 @@ pub enum ClusterAddress {
         location: String,
         /// The cluster's name at Google.
         name: String,
+        /// The way to its API server.
+        via: GkeVia,
     },
     /// `sim:SEED` or `sim:SEED/WORKLOADS`: a simulated cluster.
     Sim {
@@ -92,6 +97,30 @@ pub enum ClusterAddress {
         /// How many workloads it has.
         workloads: usize,
     },
+}
+
+/// The way to the API server of a GKE cluster, as `?via=` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GkeVia {
+    /// `endpoint`, also without a word: what Google gives as the cluster's endpoint.
+    #[default]
+    Endpoint,
+    /// `private-endpoint`: its address within its network.
+    PrivateEndpoint,
+    /// `dns-endpoint`: its own DNS name.
+    DnsEndpoint,
+    /// `connect-gateway`: the Connect gateway of its fleet.
+    ConnectGateway,
+}
+
+impl GkeVia {
+    /// Every way and its name.
+    const NAMES: [(&str, Self); 4] = [
+        ("endpoint", Self::Endpoint),
+        ("private-endpoint", Self::PrivateEndpoint),
+        ("dns-endpoint", Self::DnsEndpoint),
+        ("connect-gateway", Self::ConnectGateway),
+    ];
 }
 
 /// `name=address,…`: the clusters of a process by configured name.
@@ -160,14 +189,7 @@ impl FromStr for ClusterAddress {
         match address.scheme {
             "dump" => address.path().map(Self::Dump),
             "kube" => Ok(Self::Kube { context: Some(address.rest.to_owned()).filter(|context| !context.is_empty()) }),
-            "gke" => match address.rest.split('/').collect::<Vec<_>>()[..] {
-                [project, location, name] => Ok(Self::Gke {
-                    project: address.id(project, "project")?,
-                    location: address.id(location, "location")?,
-                    name: address.id(name, "cluster")?,
-                }),
-                _ => Err(address.wrong("expected gke:PROJECT/LOCATION/NAME")),
-            },
+            "gke" => address.gke(),
             "sim" => address.simulation(),
             _ => Err(address.unknown_scheme()),
         }
@@ -236,6 +258,35 @@ impl<'a> Address<'a> {
             return Err(self.wrong(format!("{id:?} cannot be the name of a {what}")));
         }
         Ok(id.to_owned())
+    }
+
+    fn gke(&self) -> Result<ClusterAddress, AddressError> {
+        let (path, query) = self.rest.split_once('?').map_or((self.rest, None), |(path, query)| (path, Some(query)));
+        let parts: Vec<_> = path.split('/').collect();
+        let [project, location, name] = parts[..] else {
+            return Err(self.wrong("expected gke:PROJECT/LOCATION/NAME or gke:PROJECT/LOCATION/NAME?via=ROUTE"));
+        };
+        Ok(ClusterAddress::Gke {
+            project: self.id(project, "project")?,
+            location: self.id(location, "location")?,
+            name: self.id(name, "cluster")?,
+            via: query.map_or(Ok(GkeVia::default()), |query| self.via(query))?,
+        })
+    }
+
+    /// The one parameter a GKE address may have: `via=ROUTE`.
+    fn via(&self, query: &str) -> Result<GkeVia, AddressError> {
+        let (parameter, word) = query.split_once('=').unwrap_or((query, ""));
+        if parameter != VIA {
+            let hint = did_you_mean(parameter, [VIA]);
+            return Err(self.wrong(format!("unknown parameter {parameter:?}{hint} (expected {VIA}=ROUTE)")));
+        }
+        let names = || GkeVia::NAMES.into_iter().map(|(name, _)| name);
+        GkeVia::NAMES.into_iter().find(|(name, _)| *name == word).map(|(_, via)| via).ok_or_else(|| {
+            let hint = did_you_mean(word, names());
+            let expected = names().collect::<Vec<_>>().join(", ");
+            self.wrong(format!("unknown route {word:?}{hint} (expected one of: {expected})"))
+        })
     }
 
     fn simulation(&self) -> Result<ClusterAddress, AddressError> {

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::address::{BrokerAddress, ClusterAddress, ObjectsAddress, WarehouseAddress};
+use super::address::{BrokerAddress, ClusterAddress, GkeVia, ObjectsAddress, WarehouseAddress};
 use super::config_error::ConfigError;
 use super::ports::Ports;
 use super::settings::RuntimeSettings;
 use super::trace::TracedBroker;
 use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
 use crate::google::{CloudStorageObjects, Emulators, PubsubBroker, PubsubSettings};
-use crate::kubernetes::{DumpCluster, KubeCluster, SimCluster, SimSettings};
+use crate::kubernetes::{
+    DumpCluster, GkeCluster, GkeName, GkeRoute, GkeSettings, KubeCluster, SimCluster, SimSettings,
+};
 use crate::layers::{
     Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, RetryBroker, RetryObjects, RetryWarehouse, TimeoutBroker,
     TimeoutObjects, TimeoutWarehouse,
@@ -135,13 +137,23 @@ async fn open_cluster(address: &ClusterAddress) -> anyhow::Result<Arc<dyn Cluste
     match address {
         ClusterAddress::Dump(directory) => Ok(Arc::new(DumpCluster::open(directory)?)),
         ClusterAddress::Kube { context } => Ok(Arc::new(KubeCluster::connect(context.as_deref()).await?)),
-        ClusterAddress::Gke { project, location, name } => {
-            Err(not_in_this_version(&format!("gke:{project}/{location}/{name}")))
+        ClusterAddress::Gke { project, location, name, via } => {
+            let name = GkeName { project: project.clone(), location: location.clone(), cluster: name.clone() };
+            Ok(Arc::new(GkeCluster::open(name, route(*via), GkeSettings::default())?))
         }
         ClusterAddress::Sim { seed, workloads } => {
             let deployments = u32::try_from(*workloads).context("size of the simulation")?;
             Ok(Arc::new(SimCluster::new(*seed, SimSettings { deployments, ..SimSettings::default() })))
         }
+    }
+}
+
+fn route(via: GkeVia) -> GkeRoute {
+    match via {
+        GkeVia::Endpoint => GkeRoute::Endpoint,
+        GkeVia::PrivateEndpoint => GkeRoute::PrivateEndpoint,
+        GkeVia::DnsEndpoint => GkeRoute::DnsEndpoint,
+        GkeVia::ConnectGateway => GkeRoute::ConnectGateway,
     }
 }
 

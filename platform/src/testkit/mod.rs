@@ -7,6 +7,7 @@
 
 pub mod broker;
 pub mod cluster;
+pub mod kubernetes;
 pub mod objects;
 pub mod pubsub;
 pub mod servers;

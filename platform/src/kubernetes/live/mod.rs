@@ -7,13 +7,14 @@ mod walk;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::kube::config::KubeConfigOptions;
+use ::kube::config::{KubeConfigOptions, Kubeconfig};
 use ::kube::{Client, Config};
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use schemas::Timestamp;
 
+use crate::nearest::did_you_mean;
 use crate::ports::{Cluster, ClusterError, Kind, Listing, PortError, PortResult};
 use resource::{ResourcePath, VERSION_PATH};
 use walk::{Failure, ListWalk};
@@ -69,24 +70,30 @@ impl KubeCluster {
     pub async fn connect_with(context: Option<&str>, settings: KubeSettings) -> PortResult<Self> {
         let attempted = || format!("configure cluster kube:{}", context.unwrap_or_default());
         let config = match context {
-            Some(context) => {
-                let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-                Config::from_kubeconfig(&options).await.context("read the kubeconfig")
-            }
+            Some(context) => of_context(context).await,
             None => Config::infer().await.context("neither a kubeconfig nor a pod's service account was found"),
         };
         Self::with_config(config.map_err(|error| PortError::never_will(attempted(), error))?, settings)
     }
 
     /// A cluster by a configuration at hand.
-    pub fn with_config(mut config: Config, settings: KubeSettings) -> PortResult<Self> {
-        // Both guard what the time-outs of this adapter do not reach: connections under way when
-        // a request is given up.
+    pub fn with_config(config: Config, settings: KubeSettings) -> PortResult<Self> {
+        let client = Client::try_from(Self::bounded(config, &settings))
+            .map_err(|error| PortError::never_will("configure a Kubernetes client", anyhow!(error)))?;
+        Ok(Self::with_client(client, settings))
+    }
+
+    /// A cluster by a client at hand, whose configuration is [`KubeCluster::bounded`].
+    pub(super) fn with_client(client: Client, settings: KubeSettings) -> Self {
+        Self { client, settings: Arc::new(settings) }
+    }
+
+    /// The configuration, guarding what the time-outs of this adapter do not reach: connections under
+    /// way when a request is given up.
+    pub(super) fn bounded(mut config: Config, settings: &KubeSettings) -> Config {
         config.read_timeout = Some(settings.read_timeout.saturating_mul(2));
         config.reset_reader_on_write = true;
-        let client = Client::try_from(config)
-            .map_err(|error| PortError::never_will("configure a Kubernetes client", anyhow!(error)))?;
-        Ok(Self { client, settings: Arc::new(settings) })
+        config
     }
 
     async fn list_resource(&self, kind: Kind, path: ResourcePath) -> Result<Listing, Failure> {
@@ -119,6 +126,18 @@ impl KubeCluster {
         let object = super::cluster_object::from_version(&bytes).map_err(refused)?;
         Ok(super::listing::of_one(object.unwrap_or_else(super::cluster_object::unknown)))
     }
+}
+
+/// The configuration of a kubeconfig's context.
+async fn of_context(context: &str) -> anyhow::Result<Config> {
+    let kubeconfig = Kubeconfig::read().context("read the kubeconfig")?;
+    let known = || kubeconfig.contexts.iter().map(|named| named.name.as_str());
+    if !known().any(|name| name == context) {
+        let hint = did_you_mean(context, known());
+        return Err(anyhow!("the kubeconfig has no context {context:?}{hint}"));
+    }
+    let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(kubeconfig, &options).await.with_context(|| format!("context {context:?}"))
 }
 
 #[async_trait]

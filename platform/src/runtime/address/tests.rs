@@ -19,7 +19,33 @@ fn every_scheme_is_read_into_its_parts() {
     let gke: ClusterAddress = "gke:p/europe-west2/c".parse().unwrap();
     let parts = ["p", "europe-west2", "c"].map(str::to_owned);
     let [project, location, name] = parts;
-    assert_eq!(gke, ClusterAddress::Gke { project, location, name });
+    assert_eq!(gke, ClusterAddress::Gke { project, location, name, via: GkeVia::Endpoint });
+}
+
+#[test]
+fn a_gke_cluster_is_reached_by_the_route_it_names() {
+    let via = |text: &str| match text.parse() {
+        Ok(ClusterAddress::Gke { project, location, name, via }) => {
+            assert_eq!([project, location, name], ["p", "l", "c"]);
+            via
+        }
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(via("gke:p/l/c?via=endpoint"), GkeVia::Endpoint);
+    assert_eq!(via("gke:p/l/c?via=private-endpoint"), GkeVia::PrivateEndpoint);
+    assert_eq!(via("gke:p/l/c?via=dns-endpoint"), GkeVia::DnsEndpoint);
+    assert_eq!(via("gke:p/l/c?via=connect-gateway"), GkeVia::ConnectGateway);
+    let configured: ClusterAddresses = "prod=gke:p/l/c?via=connect-gateway,test=sim:1".parse().unwrap();
+    assert_eq!(configured.0.len(), 2, "the equals sign of the parameter is not that of the name");
+
+    let refused = |text: &str| text.parse::<ClusterAddress>().unwrap_err().to_string();
+    let route = refused("gke:p/l/c?via=connect_gateway");
+    assert!(route.contains(r#"unknown route "connect_gateway", did you mean "connect-gateway"? (expected one of: endpoint, private-endpoint, dns-endpoint, connect-gateway)"#), "{route}");
+    assert!(refused("gke:p/l/c?vai=endpoint").contains(r#"unknown parameter "vai", did you mean "via"?"#));
+    for text in ["gke:p/l/c?", "gke:p/l/c?via", "gke:p/l/c?via=", "gke:p/l/c?via=endpoint&x=1", "gke:p/l?via=endpoint"]
+    {
+        refused(text);
+    }
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn items(source: Source, start: u64, stop: u64) -> impl Stream<Item = Bytes> + S
     })
 }
 
-fn ok(body: Body) -> Response {
+pub(super) fn ok(body: Body) -> Response {
     response(StatusCode::OK, "application/json", None, body)
 }
 
@@ -256,7 +256,7 @@ fn plain(status: StatusCode, text: &str) -> Response {
 }
 
 /// A failure as the API server words it.
-fn status(code: u16, retry_after_seconds: Option<u64>) -> Response {
+pub(super) fn status(code: u16, retry_after_seconds: Option<u64>) -> Response {
     let status = StatusCode::from_u16(code).expect("tests ask for real status codes");
     let body = format!(
         r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"told to answer {code}","code":{code}}}"#

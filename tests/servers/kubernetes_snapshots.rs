@@ -1,0 +1,20 @@
+//! Snapshots of a real API server: many pods, interruptions, missing rights.
+
+// A failed unwrap is a failed test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod kubernetes_interrupted;
+mod kubernetes_lab;
+mod kubernetes_large;
+mod kubernetes_rights;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// Path of the pods' list.
+const PODS: &str = "/api/v1/pods";
+
+/// One test at a time: each has a control plane of its own, and one measures this process.
+async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    TURN.lock().await
+}
