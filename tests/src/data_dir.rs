@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use platform::embedded::{BrokerSettings, SqliteBroker};
+use platform::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
 
 use crate::binaries;
+use crate::place::Place;
 
 /// The stages, in the order of the flow.
 pub const STAGES: [&str; 5] = ["snapshotter", "normalizer", "loader", "evaluator", "notifier"];
@@ -34,26 +35,39 @@ impl DataDir {
         self.path.join("warehouse.db")
     }
 
-    /// Where a stage's process prints to.
-    pub fn log(&self, stage: &str) -> PathBuf {
-        self.path.join(format!("{stage}.log"))
+    /// The directory as a place for processes: its ports, and logs beside them.
+    pub fn place(&self) -> Place {
+        let addresses = [
+            ("PODLEDGER_BROKER", format!("sqlite:{}", self.path.join("broker.db").display())),
+            ("PODLEDGER_OBJECTS", format!("file:{}", self.path.join("objects").display())),
+            ("PODLEDGER_WAREHOUSE", format!("sqlite:{}", self.warehouse().display())),
+        ];
+        Place::new(&self.path, addresses.map(|(variable, address)| (variable.to_owned(), address)))
     }
 
-    /// A command that runs one stage on this directory: ports, HTTP on a free port, JSON logs.
+    /// Where a stage's process prints to.
+    pub fn log(&self, stage: &str) -> PathBuf {
+        self.place().log(stage)
+    }
+
+    /// A command that runs one stage on this directory.
     pub fn stage(&self, stage: &str) -> Command {
-        let mut command = binaries::command(&format!("podledger-{stage}"));
-        command
-            .env("PODLEDGER_BROKER", format!("sqlite:{}", self.path.join("broker.db").display()))
-            .env("PODLEDGER_OBJECTS", format!("file:{}", self.path.join("objects").display()))
-            .env("PODLEDGER_WAREHOUSE", format!("sqlite:{}", self.warehouse().display()))
-            .env("PODLEDGER_HTTP", "127.0.0.1:0")
-            .env("PODLEDGER_LOG_FORMAT", "json");
-        command
+        self.place().stage(stage)
     }
 
     /// Runs `podledger` with these arguments on this directory, to its end.
     pub fn podledger(&self, arguments: &[&str]) -> Output {
         binaries::command("podledger").args(arguments).arg("--data").arg(&self.path).output().unwrap()
+    }
+
+    /// The warehouse of the directory, opened by this process.
+    pub fn open_warehouse(&self) -> SqliteWarehouse {
+        SqliteWarehouse::open(self.warehouse()).unwrap()
+    }
+
+    /// The objects of the directory, opened by this process.
+    pub fn objects(&self) -> DirObjects {
+        DirObjects::open(self.path.join("objects")).unwrap()
     }
 
     /// The broker of the directory, opened by this process.

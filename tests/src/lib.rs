@@ -4,6 +4,7 @@
 pub mod binaries;
 pub mod campaign;
 pub mod data_dir;
+pub mod place;
 pub mod probe;
 pub mod queues;
 pub mod signature;

@@ -58,6 +58,7 @@ pub struct Killer {
     dice: ChaCha8Rng,
     /// Points still to strike, by stage.
     open: BTreeMap<&'static str, VecDeque<String>>,
+    between_ms: std::ops::Range<u64>,
     next: Instant,
     /// What was done.
     pub done: Killings,
@@ -72,7 +73,19 @@ impl Killer {
             points.shuffle(&mut dice);
             (stage, points.into())
         });
-        Self { dice, open: open.into(), next: Instant::now(), done: Killings::default() }
+        Self {
+            dice,
+            open: open.into(),
+            between_ms: BETWEEN_KILLS_MS,
+            next: Instant::now(),
+            done: Killings::default(),
+        }
+    }
+
+    /// The same with other times between two kills at random moments, in milliseconds.
+    #[must_use]
+    pub fn pausing(self, between_ms: std::ops::Range<u64>) -> Self {
+        Self { between_ms, ..self }
     }
 
     /// The faults of a stage's next start.
@@ -100,7 +113,7 @@ impl Killer {
         if Instant::now() < self.next {
             return None;
         }
-        self.next = Instant::now() + Duration::from_millis(self.dice.random_range(BETWEEN_KILLS_MS));
+        self.next = Instant::now() + Duration::from_millis(self.dice.random_range(self.between_ms.clone()));
         let stage = STAGES[self.dice.random_range(0..STAGES.len())];
         *self.done.at_random.entry(stage).or_default() += 1;
         if let Some(open) = self.open.get_mut(stage).filter(|open| !open.is_empty()) {

@@ -20,6 +20,17 @@ const ENCORES: usize = 10;
 /// Of how many webhook calls one is refused in a disturbed run.
 const REFUSED_ONE_OF: usize = 7;
 
+/// Settings that make a small world busy: many parts, few deliveries in hand, short waits.
+const SETTINGS: &[(&str, &str)] = &[
+    ("PODLEDGER_LEASE", "1s"),
+    ("PODLEDGER_MAX_OUTSTANDING", "4"),
+    ("PODLEDGER_NACK_FIRST", "20ms"),
+    ("PODLEDGER_NACK_MAX", "500ms"),
+    ("PODLEDGER_SNAPSHOT_PART_OBJECTS", "8"),
+    ("PODLEDGER_SNAPSHOT_RELIST_DELAY", "20ms"),
+    ("PODLEDGER_LOG", "warn"),
+];
+
 /// Whether a run is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peace {
@@ -43,8 +54,8 @@ pub async fn run(world: &World, folder: &Path, peace: Peace) -> Outcome {
         Peace::Disturbed { seed, kills } => (Some(Killer::new(seed)), kills, Webhook::unreliable(REFUSED_ONE_OF).await),
     };
     let queues = Queues::of(&data);
-    let mut telling =
-        Telling { stages: Stages::new(&data, &dumps, world, &webhook), queues, killer: killer.take(), wanted: 0 };
+    let stages = Stages::new(data.place().with(SETTINGS.iter().copied()), world.clusters(&dumps), &webhook);
+    let mut telling = Telling { stages, queues, killer: killer.take(), wanted: 0 };
     let share = kills.div_ceil(u32::try_from(world.rounds.len()).unwrap());
     for round in &world.rounds {
         telling.wanted += share;

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 
 use schemas::Timestamp;
 
 use super::killer::{Doom, Killer};
-use super::world::World;
 use crate::binaries::Process;
-use crate::data_dir::{DataDir, STAGES};
+use crate::data_dir::STAGES;
+use crate::place::Place;
 use crate::webhook::Webhook;
 
 /// What `kill -9` sends.
@@ -19,22 +18,10 @@ pub const SECRET: &str = "campaign";
 /// Last bytes of a log that a message shows.
 const SHOWN_LOG: usize = 4_000;
 
-/// Settings that make a small world busy: many parts, few deliveries in hand, short waits.
-const SETTINGS: &[(&str, &str)] = &[
-    ("PODLEDGER_LEASE", "1s"),
-    ("PODLEDGER_MAX_OUTSTANDING", "4"),
-    ("PODLEDGER_NACK_FIRST", "20ms"),
-    ("PODLEDGER_NACK_MAX", "500ms"),
-    ("PODLEDGER_SNAPSHOT_PART_OBJECTS", "8"),
-    ("PODLEDGER_SNAPSHOT_RELIST_DELAY", "20ms"),
-    ("PODLEDGER_LOG", "warn"),
-];
-
 /// The processes.
 pub struct Stages<'a> {
-    data: &'a DataDir,
-    dumps: &'a Path,
-    world: &'a World,
+    place: Place,
+    clusters: String,
     webhook: &'a Webhook,
     at: Timestamp,
     running: BTreeMap<&'static str, Running>,
@@ -47,9 +34,9 @@ struct Running {
 }
 
 impl<'a> Stages<'a> {
-    /// No process yet.
-    pub fn new(data: &'a DataDir, dumps: &'a Path, world: &'a World, webhook: &'a Webhook) -> Self {
-        Self { data, dumps, world, webhook, at: Timestamp::from_seconds(0), running: BTreeMap::new() }
+    /// No process yet. `clusters` is what the snapshotter is told of clusters.
+    pub fn new(place: Place, clusters: String, webhook: &'a Webhook) -> Self {
+        Self { place, clusters, webhook, at: Timestamp::from_seconds(0), running: BTreeMap::new() }
     }
 
     /// Starts all five, all clocks showing that time.
@@ -62,11 +49,10 @@ impl<'a> Stages<'a> {
 
     fn start_one(&mut self, stage: &'static str, killer: &mut Option<Killer>) {
         let doom = killer.as_mut().map(|killer| killer.doom(stage)).unwrap_or_default();
-        let mut command = self.data.stage(stage);
+        let mut command = self.place.stage(stage);
         command
-            .envs(SETTINGS.iter().copied())
             .env("PODLEDGER_CLOCK", format!("fixed:{}", self.at))
-            .env("PODLEDGER_CLUSTERS", self.world.clusters(self.dumps))
+            .env("PODLEDGER_CLUSTERS", &self.clusters)
             .env("PODLEDGER_FAULTS", &doom.faults);
         if doom.point.as_deref().is_some_and(super::points::needs_failures) {
             command.env("PODLEDGER_RETRY_FOR", "0s");
@@ -74,12 +60,13 @@ impl<'a> Stages<'a> {
         if stage == "notifier" {
             command.env("PODLEDGER_WEBHOOK_URL", self.webhook.url()).env("PODLEDGER_WEBHOOK_SECRET", SECRET);
         }
-        let process = Process::start(stage, command, &self.data.log(stage));
+        let process = Process::start(stage, command, &self.place.log(stage));
         self.running.insert(stage, Running { process, doom });
     }
 
-    /// Restarts what died at its point. Nothing else may die by itself.
-    pub fn restart_dead(&mut self, killer: &mut Option<Killer>) {
+    /// Restarts what died at its point, and says which did. Nothing else may die by itself.
+    pub fn restart_dead(&mut self, killer: &mut Option<Killer>) -> Vec<&'static str> {
+        let mut died = Vec::new();
         for stage in STAGES {
             let Some(running) = self.running.get_mut(stage) else { continue };
             let Some(status) = running.process.ended() else { continue };
@@ -88,7 +75,9 @@ impl<'a> Stages<'a> {
                 _ => panic!("{stage} ended by itself with {status}: {}", self.log(stage)),
             }
             self.start_one(stage, killer);
+            died.push(stage);
         }
+        died
     }
 
     /// Kills one, and starts it again at once.
@@ -116,7 +105,7 @@ impl<'a> Stages<'a> {
     }
 
     fn log(&self, stage: &str) -> String {
-        let text = std::fs::read(self.data.log(stage)).unwrap_or_default();
+        let text = std::fs::read(self.place.log(stage)).unwrap_or_default();
         String::from_utf8_lossy(&text[text.len().saturating_sub(SHOWN_LOG)..]).into_owned()
     }
 }

@@ -1,0 +1,136 @@
+//! The stand-ins for Google's services, and where processes find them.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use platform::google::{BigQueryWarehouse, CloudStorageObjects, PubsubBroker, PubsubEmulator, PubsubSettings};
+use platform::ports::{Broker, Objects, Question, Warehouse};
+use platform::testkit::bigquery::BigQueryAndStorage;
+use platform::testkit::pubsub::{self, Provision, PushTarget, push_to};
+use platform::testkit::servers::{Built, Server};
+use platform::testkit::storage::create_bucket;
+use podledger_tests::data_dir::STAGES;
+use podledger_tests::place::Place;
+use schemas::Subscription;
+use serde_json::Value;
+
+use crate::party::SETTINGS;
+
+const PROJECT: &str = "podledger-test";
+const BUCKET: &str = "podledger-test";
+const PREFIX: &str = "ledger";
+const DATASET: &str = "podledger";
+/// What tokens of pushed messages say.
+const AUDIENCE: &str = "https://stages.example.com";
+const SERVICE_ACCOUNT: &str = "pusher@podledger-test.iam.gserviceaccount.com";
+/// Deliveries after which a message would become a dead letter: the most that Pub/Sub allows, since
+/// every kill is one.
+const MOST_DELIVERIES: i32 = 100;
+
+/// How messages come to the processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Pull,
+    Push,
+}
+
+/// Pub/Sub, Cloud Storage and BigQuery.
+pub(crate) struct Google {
+    pubsub: Server,
+    others: BigQueryAndStorage,
+    place: Place,
+}
+
+impl Google {
+    /// Starts them with everything that the pipeline needs there; none where one was not built.
+    pub(crate) async fn start(folder: &Path, way: Way) -> Option<Self> {
+        let pubsub = Built::find("pubsub")?.start(&[]);
+        let others = BigQueryAndStorage::start()?;
+        create_bucket(&others.storage(), BUCKET).await;
+        let provision = Provision { max_delivery_attempts: MOST_DELIVERIES, exactly_once: false };
+        pubsub::provision(&pubsub.url("rest"), PROJECT, provision).await;
+        let variables = [
+            ("PODLEDGER_BROKER", format!("pubsub:{PROJECT}")),
+            ("PODLEDGER_OBJECTS", format!("gs://{BUCKET}/{PREFIX}")),
+            ("PODLEDGER_WAREHOUSE", format!("bigquery:{PROJECT}.{DATASET}")),
+            ("PUBSUB_EMULATOR_HOST", pubsub.address("grpc").to_owned()),
+            ("PUBSUB_EMULATOR_ADMIN_HOST", pubsub.address("rest").to_owned()),
+            ("STORAGE_EMULATOR_HOST", others.storage()),
+            ("BIGQUERY_EMULATOR_HOST", others.bigquery()),
+        ]
+        .map(|(variable, value)| (variable.to_owned(), value));
+        let mut place = Place::new(folder, variables).with(SETTINGS.iter().copied());
+        if way == Way::Push {
+            place = pushed(place, &pubsub).await;
+        }
+        Some(Self { pubsub, others, place })
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    pub(crate) async fn broker(&self) -> Arc<dyn Broker> {
+        let emulator = PubsubEmulator { data: self.pubsub.url("grpc"), admin: self.pubsub.url("rest") };
+        let settings = PubsubSettings { emulator: Some(emulator), ..PubsubSettings::default() };
+        Arc::new(PubsubBroker::open(PROJECT, settings).await.unwrap())
+    }
+
+    pub(crate) async fn objects(&self) -> Arc<dyn Objects> {
+        Arc::new(CloudStorageObjects::open(BUCKET, PREFIX, Some(&self.others.storage())).await.unwrap())
+    }
+
+    pub(crate) async fn warehouse(&self) -> Arc<dyn Warehouse> {
+        Arc::new(BigQueryWarehouse::open(PROJECT, DATASET, Some(&self.others.bigquery())).await.unwrap())
+    }
+
+    /// Messages that are not acknowledged, at all subscriptions.
+    pub(crate) async fn unacknowledged(&self) -> u64 {
+        let stats = self.stats().await;
+        stats.as_object().unwrap().values().map(|one| one["num_undelivered_messages"].as_u64().unwrap()).sum()
+    }
+
+    /// Messages that ever reached the dead letters' topic.
+    pub(crate) async fn dead_letters(&self) -> usize {
+        let warehouse = self.warehouse().await;
+        let question = Question::Rows { name: "dead_letters".to_owned(), limit: 1_000 };
+        warehouse.ask(&question).await.unwrap().rows.len()
+    }
+
+    /// Ends the leases of a stage that died, as time would: its messages come again at once.
+    pub(crate) async fn forget_leases_of(&self, stage: &str) {
+        for subscription in Subscription::ALL.iter().filter(|subscription| subscription.stage == stage) {
+            let name = format!("projects/{PROJECT}/subscriptions/{subscription}");
+            let url = format!("{}/_test/expire?subscription={name}", self.pubsub.url("rest"));
+            let answer = reqwest::Client::new().post(url).send().await.unwrap();
+            assert!(answer.status().is_success(), "{subscription}: {}", answer.status());
+        }
+    }
+
+    async fn stats(&self) -> Value {
+        reqwest::get(format!("{}/_test/stats", self.pubsub.url("rest"))).await.unwrap().json().await.unwrap()
+    }
+}
+
+/// The same place with messages pushed: every stage at a port of its own, which Pub/Sub is told.
+async fn pushed(place: Place, pubsub: &Server) -> Place {
+    let jwks = format!("{}/oauth2/v3/certs", pubsub.url("rest"));
+    let mut place = place.with([
+        ("PODLEDGER_DELIVERY", "push"),
+        ("PODLEDGER_PUSH_AUDIENCE", AUDIENCE),
+        ("PODLEDGER_PUSH_SERVICE_ACCOUNT", SERVICE_ACCOUNT),
+        ("PODLEDGER_PUSH_JWKS_URL", &jwks),
+    ]);
+    for stage in STAGES {
+        // Free now; a stage that is started again must be where it was.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        place.tell(stage, "PODLEDGER_HTTP", address.to_string());
+        for subscription in Subscription::ALL.iter().filter(|subscription| subscription.stage == stage) {
+            let url = format!("http://{address}/push/{subscription}");
+            let target = PushTarget { url: &url, audience: AUDIENCE, service_account: SERVICE_ACCOUNT, wrapped: true };
+            push_to(&pubsub.url("rest"), PROJECT, *subscription, Some(target)).await;
+        }
+    }
+    place
+}
