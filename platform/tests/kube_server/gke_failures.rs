@@ -133,7 +133,7 @@ async fn an_answer_that_describes_no_cluster_is_refused_with_the_reason() {
     google.gives(["t"]);
     let cluster = google.cluster("l/c", GkeRoute::Endpoint);
     for (answer, reason) in [
-        (json!([]), "what Google says of it"),
+        (json!("a cluster"), "what Google says of it"),
         (json!({"endpoint": 7}), "what Google says of it"),
         (json!({"endpoint": "h"}), "CA certificate cannot be read"),
         (json!({"status": "PROVISIONING"}), "has no endpoint and is PROVISIONING"),
