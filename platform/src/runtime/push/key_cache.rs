@@ -30,11 +30,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            fresh: Duration::from_secs(3600),
-            kept: Duration::from_secs(24 * 3600),
-            pause: Duration::from_secs(30),
-        }
+        Self { fresh: Duration::from_secs(3600), kept: Duration::from_secs(24 * 3600), pause: Duration::from_secs(30) }
     }
 }
 

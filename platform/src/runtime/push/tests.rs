@@ -214,8 +214,7 @@ async fn what_cannot_be_decoded_is_a_dead_letter_like_a_pulled_one() {
     install_tls();
     let broker = ScriptedBroker::default();
     let stage = Stage { name: "loader", consumers: vec![Consumer::new::<RowBatch>(LOADER, Arc::new(Never))] };
-    let (ports, delivery) =
-        (ports(Arc::new(broker.clone())), PushDelivery { door: None, deadline: PATIENCE });
+    let (ports, delivery) = (ports(Arc::new(broker.clone())), PushDelivery { door: None, deadline: PATIENCE });
     let shutdown = Shutdown::new();
     let server = serve_push(stage, &ports, &settings(&[]), &delivery, &Monitor::default(), &shutdown).await.unwrap();
     let body = json!({"message": {"messageId": "1", "data": "AAEC/w==", "attributes": {"a": "b"}}}).to_string();

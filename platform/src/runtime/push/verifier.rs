@@ -36,3 +36,6 @@ impl Verifier {
         self.admission.check(&token.claims(&key)?, self.clock.now())
     }
 }
+
+#[cfg(test)]
+mod tests;

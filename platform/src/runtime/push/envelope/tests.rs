@@ -55,7 +55,7 @@ fn of_two_spellings_either_is_enough_and_the_first_counts() {
     for left_out in [["messageId", "publishTime", "orderingKey"], ["message_id", "publish_time", "ordering_key"]] {
         let mut body = whole();
         let message = body["message"].as_object_mut().unwrap();
-        left_out.map(|name| message.remove(name).unwrap());
+        left_out.iter().for_each(|name| assert!(message.remove(*name).is_some(), "{name}"));
         assert_eq!(of_json(&body).unwrap(), expected);
     }
     let mut body = whole();
@@ -109,7 +109,10 @@ fn what_is_no_envelope_says_why() {
         (r#"{"message":{"messageId":"1","attributes":{"a":1}}}"#, "no envelope"),
         (r#"{"message":{"messageId":"1","publishTime":"soon"}}"#, "publish time"),
         (r#"{"message":{"messageId":"1"},"deliveryAttempt":1e99}"#, "no envelope"),
-        (r#"{"message":{"messageId":"1"},"subscription":"projects/p/subscriptions/row-batches--evaluator"}"#, "endpoint"),
+        (
+            r#"{"message":{"messageId":"1"},"subscription":"projects/p/subscriptions/row-batches--evaluator"}"#,
+            "endpoint",
+        ),
         (r#"{"message":{"messageId":"1"},"subscription":""}"#, "endpoint"),
         (&deep, "no envelope"),
         (&whole_text[..whole_text.len() - 1], "EOF"),
