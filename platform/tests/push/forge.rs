@@ -52,6 +52,12 @@ pub(crate) struct Forged {
     pub(crate) status: u16,
 }
 
+impl std::fmt::Display for Forged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.headers.iter().try_for_each(|(name, value)| write!(f, "{name}: {} ", String::from_utf8_lossy(value)))
+    }
+}
+
 /// Forges tokens of a real issuer's.
 pub(crate) struct Forge<'a> {
     signer: &'a Signer,
@@ -254,7 +260,7 @@ impl<'a> Forge<'a> {
                 false => format!("{header}.{claims}.{claims}.{signature}"),
             },
             "malformed base64" => {
-                let broken = self.one_of(&["!", "=", " ", "+/", "%2e", "A"]);
+                let broken = self.one_of(&["!", "=", " a", "+/", "%2e", "A"]);
                 match self.dice.random_range(0..3) {
                     0 => format!("{header}{broken}.{claims}.{signature}"),
                     1 => format!("{header}.{claims}{broken}.{signature}"),
