@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use platform::runtime::{Documented as _, FieldDoc, RuntimeSettings, markdown_table};
+use platform::runtime::{Documented as _, FieldDoc, PushSettings, RuntimeSettings, markdown_table};
 
 use crate::markdown::{READMES, read, repository};
 
@@ -44,8 +44,9 @@ fn the_documents_are_those_of_this_program() {
 
 /// The tables of settings.
 fn settings() -> String {
-    let parts: [(&str, &[FieldDoc]); 6] = [
+    let parts: [(&str, &[FieldDoc]); 7] = [
         ("Every process", RuntimeSettings::FIELDS),
+        ("Every process that messages are pushed to", PushSettings::FIELDS),
         ("snapshotter", snapshotter::Config::FIELDS),
         ("normalizer", normalizer::Config::FIELDS),
         ("loader", loader::Config::FIELDS),

@@ -5,6 +5,7 @@
 //! `PODLEDGER_WRITE_README=1 cargo test -p podledger-cli --test documents`.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // In a test a failed unwrap is a failed claim.
 
+mod cloudrun;
 mod commands;
 mod examples;
 mod generated;

@@ -4,6 +4,7 @@ pub(crate) mod bounds;
 mod broker;
 mod clock;
 mod cluster;
+pub(crate) mod dead_letter;
 mod failure;
 pub(crate) mod key;
 mod objects;

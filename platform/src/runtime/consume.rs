@@ -10,18 +10,19 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::config_error::ConfigError;
 use super::handle::{Consumer, Stage};
 use super::health::{BEAT, Monitor, Pulse};
 use super::metrics::Gauges;
 use super::ports::Ports;
-use super::settings::RuntimeSettings;
+use super::settings::{DeliveryMode, RuntimeSettings};
 use super::settle::Work;
 use super::shutdown::Shutdown;
 use crate::layers::RetryPolicy;
 use crate::ports::{Broker, Flow, PortError, Receiver};
 
 /// How long after the drain the last deliveries may take to be given back.
-const GIVING_BACK: Duration = Duration::from_secs(3);
+pub(super) const GIVING_BACK: Duration = Duration::from_secs(3);
 /// How often the backlog is measured.
 const BACKLOG_EVERY: Duration = Duration::from_secs(15);
 /// Delays before a receiver that failed is opened again.
@@ -33,7 +34,8 @@ const RESUBSCRIBE: RetryPolicy =
 /// Every outcome of a handler is settled: success and lost ownership are acknowledged, an outage (a
 /// panic too) is given back with a delay that grows with the delivery attempts, poison becomes a
 /// dead letter and is then acknowledged. What is not finished within the drain is given back.
-/// Fails only when a loop itself fails, which is a bug.
+/// Fails where the settings ask for push, which [`serve_push`](super::serve_push) is for, and when a
+/// loop itself fails, which is a bug.
 pub async fn run(stage: Stage, ports: &Ports, settings: &RuntimeSettings, shutdown: Shutdown) -> anyhow::Result<()> {
     run_monitored(stage, ports, settings, shutdown, &Monitor::of_process()).await
 }
@@ -46,6 +48,10 @@ pub(super) async fn run_monitored(
     shutdown: Shutdown,
     monitor: &Monitor,
 ) -> anyhow::Result<()> {
+    if settings.delivery != DeliveryMode::Pull {
+        let reason = "push is served by a stage's own program (expected here: pull)";
+        return Err(ConfigError::new("PODLEDGER_DELIVERY", reason).into());
+    }
     let mut loops = JoinSet::new();
     let drain_over = CancellationToken::new();
     for consumer in stage.consumers {

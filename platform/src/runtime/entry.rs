@@ -12,9 +12,10 @@ use super::handle::Stage;
 use super::health::Monitor;
 use super::http::serve_http;
 use super::logs::init_logs;
-use super::open::{Needs, layered, open};
+use super::open::{Needs, layered, open, pubsub_is_emulated};
 use super::ports::Ports;
-use super::settings::RuntimeSettings;
+use super::push::{PushDelivery, PushSettings, serve_push};
+use super::settings::{DeliveryMode, RuntimeSettings};
 use super::shutdown::Shutdown;
 
 /// Something failed.
@@ -27,8 +28,8 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 /// Runs one stage as a process, from its environment to its drain.
 ///
 /// Installs the TLS provider, reads [`RuntimeSettings`], starts logs, opens the ports the stage
-/// needs, builds the stage, serves HTTP and consumes until SIGTERM or SIGINT. `build` is called
-/// within the async runtime.
+/// needs, builds the stage, serves HTTP and takes messages, pulled or pushed, until SIGTERM or
+/// SIGINT. `build` is called within the async runtime.
 ///
 /// Exits with 0 after a drain, with 2 when the configuration is wrong and 1 when something failed.
 pub fn main(stage: &'static str, needs: Needs, build: impl FnOnce(&Env, &Ports) -> anyhow::Result<Stage>) -> ExitCode {
@@ -60,12 +61,17 @@ fn start(
 ) -> anyhow::Result<()> {
     let env = Env::from_process()?;
     let settings: RuntimeSettings = env.read::<RuntimeSettings>()?.checked()?;
+    let push = env.read::<PushSettings>()?;
+    let push = match settings.delivery {
+        DeliveryMode::Pull => None,
+        DeliveryMode::Push => Some(push.checked(pubsub_is_emulated()?)?),
+    };
     init_logs(settings.log_format, &settings.log, settings.trace_project.as_deref())
         .map_err(|error| ConfigError::new("PODLEDGER_LOG", format!("{error:#}")))?;
     *logs_started = true;
     install_tls();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    let ended = runtime.block_on(live(stage, needs, build, env, settings));
+    let ended = runtime.block_on(live(stage, needs, build, env, settings, push));
     runtime.shutdown_timeout(LAST_WORK);
     ended
 }
@@ -76,6 +82,7 @@ async fn live(
     build: impl FnOnce(&Env, &Ports) -> anyhow::Result<Stage>,
     env: Env,
     settings: RuntimeSettings,
+    push: Option<PushDelivery>,
 ) -> anyhow::Result<()> {
     let shutdown = Shutdown::new();
     shutdown.on_signals().context("listen to signals")?;
@@ -88,6 +95,10 @@ async fn live(
     let env = env.with(monitor.metrics().clone(), faults.points(stage_name));
     let stage = build(&env, &ports).with_context(|| format!("build stage {stage_name}"))?;
     env.warn_of_unknown();
+    if let Some(push) = push {
+        serve_push(stage, &ports, &settings, &push, &monitor, &shutdown).await?.run().await;
+        return Ok(());
+    }
     let server = serve_http(settings.http, &monitor, &ports, &shutdown).await?;
     let ended = run_monitored(stage, &ports, &settings, shutdown, &monitor).await;
     server.close().await;

@@ -41,6 +41,17 @@ pub async fn serve_http(
     ports: &Ports,
     shutdown: &Shutdown,
 ) -> anyhow::Result<HttpServer> {
+    serve(address, monitor, ports, shutdown, Router::new()).await
+}
+
+/// [`serve_http`], with more routes beside.
+pub(super) async fn serve(
+    address: SocketAddr,
+    monitor: &Monitor,
+    ports: &Ports,
+    shutdown: &Shutdown,
+    more: Router,
+) -> anyhow::Result<HttpServer> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     let address = listener.local_addr().context("read the address listened on")?;
     let seen = Seen { monitor: monitor.clone(), ports: ports.clone(), shutdown: shutdown.clone() };
@@ -48,7 +59,8 @@ pub async fn serve_http(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(seen);
+        .with_state(seen)
+        .merge(more);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     let server = axum::serve(listener, router).with_graceful_shutdown(stopped);

@@ -82,6 +82,12 @@ pub async fn open(settings: &RuntimeSettings, needs: Needs) -> anyhow::Result<Po
     Ok(Ports { broker, objects, warehouse, clusters, clock: settings.clock.clock() })
 }
 
+/// Whether Pub/Sub is an emulator's, so that what comes from there needs no proof.
+pub(super) fn pubsub_is_emulated() -> Result<bool, ConfigError> {
+    let emulators = Emulators::from_process().map_err(|error| ConfigError::new(error.variable, error.reason))?;
+    Ok(emulators.pubsub.is_some())
+}
+
 /// One stage's ports over shared adapters: traced, retried, bounded in time, and with faults where
 /// they are switched on. Each stage of a process needs its own, since faults are per stage.
 pub fn layered(adapters: &Ports, stage: &'static str, settings: &RuntimeSettings, faults: &Faults) -> Ports {

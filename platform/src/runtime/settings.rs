@@ -32,8 +32,8 @@ crate::settings! {
         warehouse: Option<WarehouseAddress>, "address", "embedded needs one machine, BigQuery needs Google Cloud";
         /// Clusters by name: `dump:DIR`, `kube:CONTEXT`, `gke:PROJECT/LOCATION/NAME`, `sim:SEED`. For the snapshotter.
         clusters: ClusterAddresses = "", "NAME=ADDRESS,…", "";
-        /// How messages come: `pull`.
-        delivery: DeliveryMode = "pull", "word", "";
+        /// How messages come: `pull`, or `push` to `POST /push/SUBSCRIPTION` on `PODLEDGER_HTTP`, as Cloud Run needs it.
+        delivery: DeliveryMode = "pull", "word", "push runs only while there is work, and bounds its length by the acknowledgement deadline";
         /// Deliveries one consumer holds at once, 1 to 10,000.
         max_outstanding: usize = "100", "messages", "more is faster, needs more memory, and leaves less for other replicas";
         /// How long a delivery is ours before somebody else gets it, 1 s to 10 min; extended while work goes on.
@@ -78,6 +78,10 @@ impl RuntimeSettings {
         }
         if !(SHORTEST_LEASE..=LONGEST_LEASE).contains(&lease) {
             return error("lease", format!("{lease:?} is not within {SHORTEST_LEASE:?} to {LONGEST_LEASE:?}"));
+        }
+        if let (DeliveryMode::Push, Some(BrokerAddress::Sqlite(_))) = (self.delivery, &self.broker) {
+            let reason = "push, but the embedded broker pushes nothing (expected: pull, or a broker pubsub:PROJECT)";
+            return error("delivery", reason.to_owned());
         }
         if self.nack_first > self.nack_max {
             return error("nack_first", "longer than the greatest delay, nack_max".to_owned());
@@ -125,6 +129,8 @@ impl RuntimeSettings {
 pub enum DeliveryMode {
     /// The stage asks for them.
     Pull,
+    /// Pub/Sub posts them to the stage.
+    Push,
 }
 
 impl FromStr for DeliveryMode {
@@ -133,7 +139,7 @@ impl FromStr for DeliveryMode {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "pull" => Ok(Self::Pull),
-            "push" => Err("push delivery is not in this version, use pull".to_owned()),
+            "push" => Ok(Self::Push),
             _ => Err(format!("{text:?} is no way of delivery{}", did_you_mean(text, ["pull", "push"]))),
         }
     }

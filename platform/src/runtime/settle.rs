@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use schemas::{Subscription, Topic};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -85,6 +85,11 @@ impl Work {
 
     /// Handles and settles one delivery.
     pub(super) async fn on(&self, delivery: Delivery) {
+        self.on_until(delivery, None).await;
+    }
+
+    /// Handles and settles one delivery; what is not handled by then is given back.
+    pub(super) async fn on_until(&self, delivery: Delivery, cut: Option<Instant>) {
         let trace = TraceContext::for_message(&delivery.message.attributes);
         let span = tracing::info_span!(
             "handle",
@@ -95,10 +100,10 @@ impl Work {
             trace_id = trace.trace_id(),
             span_id = trace.span_id(),
         );
-        trace.scope(self.handle_and_settle(delivery).instrument(span)).await;
+        trace.scope(self.handle_and_settle(delivery, cut).instrument(span)).await;
     }
 
-    async fn handle_and_settle(&self, delivery: Delivery) {
+    async fn handle_and_settle(&self, delivery: Delivery, cut: Option<Instant>) {
         let subscription = self.subscription.name();
         let labels = [("stage", self.stage), ("subscription", subscription.as_str())];
         let started = Instant::now();
@@ -109,6 +114,10 @@ impl Work {
             () = self.drain_over.cancelled() => {
                 tracing::warn!("not finished within the drain, given back");
                 Settlement::Nack(Duration::ZERO, "given-back")
+            }
+            () = moment(cut) => {
+                tracing::warn!("not finished within its deadline, given back");
+                Settlement::Nack(Duration::ZERO, "deadline")
             }
             never = self.keep_lease(&delivery) => match never {},
         };
@@ -203,6 +212,14 @@ impl Work {
                 Err(_) => tracing::warn!("lease not extended in time, will be tried again"),
             }
         }
+    }
+}
+
+/// Waits until then; for ever, if there is no then.
+async fn moment(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

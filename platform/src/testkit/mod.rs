@@ -9,6 +9,7 @@ pub mod broker;
 pub mod cluster;
 pub mod kubernetes;
 pub mod objects;
+pub mod oidc;
 pub mod pubsub;
 pub mod servers;
 pub mod storage;

@@ -4,6 +4,7 @@ use google_cloud_auth::credentials::anonymous;
 use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::DeadLetterPolicy;
 use schemas::{Subscription, Topic};
+use serde_json::{Value, json};
 
 /// Shortest acknowledgement deadline of a subscription, in seconds. Receivers say their own.
 const ACK_DEADLINE_SECONDS: i32 = 10;
@@ -48,4 +49,43 @@ pub async fn provision(admin: &str, project: &str, provision: Provision) {
             .await;
         created.unwrap_or_else(|error| panic!("create subscription {subscription}: {error}"));
     }
+}
+
+/// Where a subscription's messages are pushed to, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct PushTarget<'a> {
+    /// Whom the messages are posted to, on loopback.
+    pub url: &'a str,
+    /// For whom the tokens are.
+    pub audience: &'a str,
+    /// On whose behalf they are.
+    pub service_account: &'a str,
+    /// Whether a message is wrapped in JSON; else its metadata stand in headers.
+    pub wrapped: bool,
+}
+
+/// Has a subscription of [`provision`] pushed from now on; without a target it is pulled again.
+pub async fn push_to(admin: &str, project: &str, subscription: Subscription, target: Option<PushTarget<'_>>) {
+    let config = target.map_or_else(
+        || json!({}),
+        |target| {
+            let token = json!({"serviceAccountEmail": target.service_account, "audience": target.audience});
+            let mut config = json!({"pushEndpoint": target.url, "oidcToken": token});
+            if !target.wrapped {
+                config["noWrapper"] = json!({"writeMetadata": true});
+            }
+            config
+        },
+    );
+    let url = format!("{admin}/v1/projects/{project}/subscriptions/{subscription}:modifyPushConfig");
+    let request = reqwest::Client::new().post(url).json(&json!({"pushConfig": config}));
+    let changed = request.send().await.and_then(reqwest::Response::error_for_status);
+    changed.unwrap_or_else(|error| panic!("push {subscription}: {error}"));
+}
+
+/// How many messages of a subscription of [`provision`] are not acknowledged.
+pub async fn unacknowledged(admin: &str, project: &str, subscription: Subscription) -> u64 {
+    let stats: Value = reqwest::get(format!("{admin}/_test/stats")).await.unwrap().json().await.unwrap();
+    let name = format!("projects/{project}/subscriptions/{subscription}");
+    stats[&name]["num_undelivered_messages"].as_u64().unwrap_or_else(|| panic!("no {name} in {stats}"))
 }

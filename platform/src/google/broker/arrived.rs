@@ -5,13 +5,7 @@ use schemas::{Subscription, Timestamp, Topic};
 
 use super::our_time;
 use crate::ports::Incoming;
-
-/// What the service tells with a dead letter.
-/// <https://cloud.google.com/pubsub/docs/handling-failures#track_delivery_attempts>
-const SOURCE_SUBSCRIPTION: &str = "CloudPubSubDeadLetterSourceSubscription";
-const SOURCE_COUNT: &str = "CloudPubSubDeadLetterSourceDeliveryCount";
-/// What separates a topic's name from a stage's in a subscription's.
-const STAGE_SEPARATOR: &str = "--";
+use crate::ports::dead_letter::say_where_from;
 
 /// The port's form. The attempt is none where the subscription has no dead-letter policy.
 pub(super) fn incoming(subscription: Subscription, message: Message, attempt: Option<i32>) -> Incoming {
@@ -29,28 +23,10 @@ pub(super) fn incoming(subscription: Subscription, message: Message, attempt: Op
     incoming
 }
 
-/// Says in the port's words where a dead letter of the service's policy is from, and why. One that a
-/// stage published says so itself.
-fn say_where_from(letter: &mut Incoming) {
-    let attributes = &mut letter.attributes;
-    if attributes.contains_key("podledger_reason") {
-        return;
-    }
-    let Some(subscription) = attributes.get(SOURCE_SUBSCRIPTION).cloned() else { return };
-    let reason = match attributes.get(SOURCE_COUNT) {
-        Some(count) => format!("delivered {count} times without being acknowledged"),
-        None => "delivered too often without being acknowledged".to_owned(),
-    };
-    if let Some((topic, _)) = subscription.split_once(STAGE_SEPARATOR) {
-        attributes.insert("podledger_topic".to_owned(), topic.to_owned());
-    }
-    attributes.insert("podledger_subscription".to_owned(), subscription);
-    attributes.insert("podledger_reason".to_owned(), reason);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::dead_letter::{SOURCE_COUNT, SOURCE_SUBSCRIPTION};
 
     const DEAD: Subscription = Subscription::new(Topic::DeadLetters, "loader");
 

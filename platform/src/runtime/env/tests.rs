@@ -48,7 +48,7 @@ fn a_wrong_setting_is_named_with_its_unit() {
     let error = error_of::<RuntimeSettings>(&[("PODLEDGER_FAULTS", "crash=loader.warehouse.laod.after")]);
     assert!(error.contains("\"loader.warehouse.load.after\""), "{error}");
     assert!(error_of::<RuntimeSettings>(&[("PODLEDGER_CLOCK", "fixd:2026-01-01T00:00:00Z")]).contains("\"fixed\""));
-    assert!(error_of::<RuntimeSettings>(&[("PODLEDGER_DELIVERY", "push")]).contains("use pull"));
+    assert!(error_of::<RuntimeSettings>(&[("PODLEDGER_DELIVERY", "pusch")]).contains("\"push\""));
 }
 
 #[test]
