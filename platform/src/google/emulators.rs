@@ -7,6 +7,8 @@ const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
 const PUBSUB_ADMIN: &str = "PUBSUB_EMULATOR_ADMIN_HOST";
 /// Where Cloud Storage's stand-in is: `HOST:PORT` or `http://HOST:PORT`.
 const STORAGE: &str = "STORAGE_EMULATOR_HOST";
+/// Where BigQuery's stand-in is: `HOST:PORT` or `http://HOST:PORT`.
+const BIGQUERY: &str = "BIGQUERY_EMULATOR_HOST";
 
 /// A variable that names no server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,8 @@ pub struct Emulators {
     pub pubsub: Option<PubsubEmulator>,
     /// In place of Cloud Storage, as `http://HOST:PORT`.
     pub storage: Option<String>,
+    /// In place of BigQuery, as `http://HOST:PORT`.
+    pub bigquery: Option<String>,
 }
 
 impl Emulators {
@@ -61,7 +65,7 @@ impl Emulators {
                 return Err(EmulatorError { variable: PUBSUB_ADMIN, reason });
             }
         };
-        Ok(Self { pubsub, storage: named(STORAGE)? })
+        Ok(Self { pubsub, storage: named(STORAGE)?, bigquery: named(BIGQUERY)? })
     }
 }
 
@@ -94,7 +98,13 @@ mod tests {
 
     #[test]
     fn a_host_and_port_is_an_endpoint_with_or_without_its_scheme() {
-        let both = of(&[(PUBSUB, "localhost:8085"), (STORAGE, "http://127.0.0.1:4443/")]).unwrap();
+        let both = of(&[
+            (PUBSUB, "localhost:8085"),
+            (STORAGE, "http://127.0.0.1:4443/"),
+            (BIGQUERY, "http://localhost:9050"),
+        ])
+        .unwrap();
+        assert_eq!(both.bigquery.as_deref(), Some("http://localhost:9050"));
         let pubsub = both.pubsub.unwrap();
         assert_eq!((pubsub.data.as_str(), pubsub.admin.as_str()), ("http://localhost:8085", "http://localhost:8085"));
         assert_eq!(both.storage.as_deref(), Some("http://127.0.0.1:4443"));
@@ -105,9 +115,11 @@ mod tests {
     #[test]
     fn a_value_that_is_no_address_is_an_error_that_names_its_variable() {
         for bad in ["localhost", "https://storage.googleapis.com", "http://", "a b:1", "h:99999", "h:1/path"] {
-            let error = of(&[(STORAGE, bad)]).unwrap_err();
-            assert_eq!(error.variable, STORAGE, "{bad:?}");
-            assert!(error.to_string().contains("expected HOST:PORT"), "{error}");
+            for variable in [STORAGE, BIGQUERY] {
+                let error = of(&[(variable, bad)]).unwrap_err();
+                assert_eq!(error.variable, variable, "{bad:?}");
+                assert!(error.to_string().contains("expected HOST:PORT"), "{error}");
+            }
         }
         assert_eq!(of(&[(PUBSUB_ADMIN, "h:1")]).unwrap_err().variable, PUBSUB_ADMIN);
     }

@@ -7,7 +7,9 @@ pub mod broker;
 mod emulators;
 mod failure;
 pub mod objects;
+pub mod warehouse;
 
 pub use broker::{PubsubBroker, PubsubSettings};
 pub use emulators::{EmulatorError, Emulators, PubsubEmulator};
 pub use objects::CloudStorageObjects;
+pub use warehouse::{BigQuerySettings, BigQueryWarehouse, TableChange};

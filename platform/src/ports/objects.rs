@@ -79,6 +79,11 @@ pub trait Objects: Send + Sync {
     /// Removes an object; one that is not there is fine.
     async fn delete(&self, key: &str) -> PortResult<()>;
 
+    /// Where others read the object themselves, as a URI such as `gs://BUCKET/NAME`; none where they cannot.
+    fn uri(&self, _key: &str) -> Option<String> {
+        None
+    }
+
     /// Whether the store answers at all: for readiness.
     async fn ping(&self) -> PortResult<()>;
 }

@@ -11,7 +11,7 @@ use super::ports::Ports;
 use super::settings::RuntimeSettings;
 use super::trace::TracedBroker;
 use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
-use crate::google::{CloudStorageObjects, Emulators, PubsubBroker, PubsubSettings};
+use crate::google::{BigQuerySettings, BigQueryWarehouse, CloudStorageObjects, Emulators, PubsubBroker, PubsubSettings};
 use crate::kubernetes::{
     DumpCluster, GkeCluster, GkeName, GkeRoute, GkeSettings, KubeCluster, SimCluster, SimSettings,
 };
@@ -134,7 +134,9 @@ async fn open_warehouse(address: &WarehouseAddress) -> anyhow::Result<Arc<dyn Wa
     match address {
         WarehouseAddress::Sqlite(path) => Ok(Arc::new(SqliteWarehouse::open(path)?)),
         WarehouseAddress::BigQuery { project, dataset } => {
-            Err(not_in_this_version(&format!("bigquery:{project}.{dataset}")))
+            let settings =
+                BigQuerySettings { emulator: Emulators::from_process()?.bigquery, ..BigQuerySettings::default() };
+            Ok(Arc::new(BigQueryWarehouse::open(project, dataset, settings).await?))
         }
     }
 }

@@ -5,6 +5,7 @@
 //! lease, an optional ability), they say so in a struct.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A broken promise is a failed test.
 
+pub mod bigquery;
 pub mod broker;
 pub mod cluster;
 pub mod kubernetes;

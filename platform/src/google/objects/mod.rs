@@ -212,6 +212,11 @@ impl Objects for CloudStorageObjects {
         }
     }
 
+    fn uri(&self, key: &str) -> Option<String> {
+        let (name, _) = self.name("name", key).ok()?;
+        Some(format!("gs://{}/{name}", self.bucket.rsplit('/').next()?))
+    }
+
     async fn ping(&self) -> PortResult<()> {
         let attempted = format!("ask {} for an answer", self.shown);
         let page = self.control.list_objects().set_parent(&self.bucket).set_prefix(&self.prefix).set_page_size(1);

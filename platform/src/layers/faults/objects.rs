@@ -43,6 +43,10 @@ impl Objects for FaultyObjects {
         self.points.around("objects.delete", self.inner.delete(key)).await
     }
 
+    fn uri(&self, key: &str) -> Option<String> {
+        self.inner.uri(key)
+    }
+
     async fn ping(&self) -> PortResult<()> {
         self.inner.ping().await
     }

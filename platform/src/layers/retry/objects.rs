@@ -58,6 +58,10 @@ impl Objects for RetryObjects {
         retry(&self.policy, AfterDoubt::Repeat, || self.inner.delete(key)).await
     }
 
+    fn uri(&self, key: &str) -> Option<String> {
+        self.inner.uri(key)
+    }
+
     /// Not retried: readiness asks for now.
     async fn ping(&self) -> PortResult<()> {
         self.inner.ping().await

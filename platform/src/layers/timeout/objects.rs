@@ -49,6 +49,10 @@ impl Objects for TimeoutObjects {
         effect(self.limits.call, || format!("delete object {key}"), self.inner.delete(key)).await
     }
 
+    fn uri(&self, key: &str) -> Option<String> {
+        self.inner.uri(key)
+    }
+
     async fn ping(&self) -> PortResult<()> {
         reading(self.limits.call, || "ping the object store".to_owned(), self.inner.ping()).await
     }

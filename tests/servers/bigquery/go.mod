@@ -1,0 +1,3 @@
+module podledger/tests/servers/bigquery
+
+go 1.26
