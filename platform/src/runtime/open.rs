@@ -164,8 +164,3 @@ fn route(via: GkeVia) -> GkeRoute {
         GkeVia::ConnectGateway => GkeRoute::ConnectGateway,
     }
 }
-
-/// The address is right, but what stands behind it was not built in.
-fn not_in_this_version(address: &str) -> anyhow::Error {
-    anyhow::anyhow!("{address}: no adapter for this scheme in this version")
-}

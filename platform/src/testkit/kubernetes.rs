@@ -140,6 +140,17 @@ impl ControlPlane {
         replaced.unwrap_or_else(|error| panic!("replace {path}: {error}"));
     }
 
+    /// The same where somebody else may have written meanwhile: whether it was put there.
+    pub async fn try_replace(&self, path: &str, object: &Value) -> bool {
+        let request = http::Request::put(path).header(http::header::CONTENT_TYPE, "application/json");
+        let request = request.body(object.to_string().into_bytes()).expect("a path makes a request");
+        match self.admin().await.request::<Value>(request).await {
+            Ok(_) => true,
+            Err(kube::Error::Api(refusal)) if refusal.code == 409 => false,
+            Err(error) => panic!("replace {path}: {error}"),
+        }
+    }
+
     /// What is at a path, as JSON.
     pub async fn get(&self, path: &str) -> Value {
         let request = http::Request::get(path).body(Vec::new()).expect("a path makes a request");

@@ -4,7 +4,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use platform::google::{BigQueryWarehouse, CloudStorageObjects, PubsubBroker, PubsubEmulator, PubsubSettings};
+use platform::google::{
+    BigQuerySettings, BigQueryWarehouse, CloudStorageObjects, PubsubBroker, PubsubEmulator, PubsubSettings,
+};
 use platform::ports::{Broker, Objects, Question, Warehouse};
 use platform::testkit::bigquery::BigQueryAndStorage;
 use platform::testkit::pubsub::{self, Provision, PushTarget, push_to};
@@ -82,7 +84,8 @@ impl Google {
     }
 
     pub(crate) async fn warehouse(&self) -> Arc<dyn Warehouse> {
-        Arc::new(BigQueryWarehouse::open(PROJECT, DATASET, Some(&self.others.bigquery())).await.unwrap())
+        let settings = BigQuerySettings { emulator: Some(self.others.bigquery()), ..BigQuerySettings::default() };
+        Arc::new(BigQueryWarehouse::open(PROJECT, DATASET, settings).await.unwrap())
     }
 
     /// Messages that are not acknowledged, at all subscriptions.

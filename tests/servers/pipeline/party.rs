@@ -1,5 +1,6 @@
 //! Five processes somewhere, told of rounds.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,12 +41,13 @@ enum Waiting<'a> {
 impl<'a> Party<'a> {
     pub(crate) async fn on_servers(
         google: &'a Google,
-        cluster: String,
+        kubeconfig: PathBuf,
         webhook: &'a Webhook,
         killer: Option<Killer>,
     ) -> Self {
-        let place = google.place();
-        let stages = Stages::new(place.clone(), format!("{CLUSTER}={cluster}"), webhook);
+        let mut place = google.place();
+        place.tell("snapshotter", "KUBECONFIG", kubeconfig.to_str().unwrap().to_owned());
+        let stages = Stages::new(place.clone(), format!("{CLUSTER}=kube:"), webhook);
         Self { place, stages, broker: google.broker().await, waiting: Waiting::Google(google), killer, wanted: 0 }
     }
 

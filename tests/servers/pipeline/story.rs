@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use platform::ports::{Clock as _, SystemClock};
 use platform::testkit::kubernetes::{ControlPlane, until};
 use schemas::{Purpose, SnapshotRequest, Timestamp};
 use serde_json::{Value, json};
@@ -39,7 +40,6 @@ pub(crate) struct Round {
 pub(crate) struct Story {
     cluster: ControlPlane,
     peds: PathBuf,
-    kubeconfig: PathBuf,
     begins: Timestamp,
     next: u32,
     /// Bytes of the audit log that were told.
@@ -54,15 +54,12 @@ impl Story {
     pub(crate) async fn start(folder: &Path) -> Option<Self> {
         let cluster = ControlPlane::start(&[])?;
         cluster.create_namespace(NAMESPACE).await;
-        let kubeconfig = folder.join("kubeconfig");
-        std::fs::copy(cluster.kubeconfig("admin"), &kubeconfig).unwrap();
-        let peds = folder.join("peds");
-        Some(Self { cluster, peds, kubeconfig, begins: Timestamp::now(), next: 0, told: 0 })
+        Some(Self { cluster, peds: folder.join("peds"), begins: SystemClock.now(), next: 0, told: 0 })
     }
 
-    /// What the snapshotter is told of it.
-    pub(crate) fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
+    /// By which the snapshotter finds it.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.cluster.kubeconfig("admin")
     }
 
     /// Lets the next round happen; none after the last.
@@ -201,7 +198,8 @@ impl Story {
             let line = line.unwrap();
             let Ok(entry) = serde_json::from_slice::<Value>(&line) else { break }; // still being written
             self.told += line.len() as u64 + 1;
-            let of_scale = ["deployments", "horizontalpodautoscalers"].iter().any(|kind| entry["objectRef"]["resource"] == *kind);
+            let of_scale =
+                ["deployments", "horizontalpodautoscalers"].iter().any(|kind| entry["objectRef"]["resource"] == *kind);
             let writes = ["create", "update", "patch", "delete"].iter().any(|verb| entry["verb"] == *verb);
             if of_scale && writes && entry["objectRef"]["subresource"] != "status" {
                 entries.push(line);

@@ -55,7 +55,7 @@ pub(crate) async fn run(way: Way, deaths: Deaths) {
     };
 
     let started = Instant::now();
-    let mut party = Party::on_servers(&google, story.cluster_address(), &webhook, killer).await;
+    let mut party = Party::on_servers(&google, story.kubeconfig(), &webhook, killer).await;
     let mut rounds: Vec<Round> = Vec::new();
     while let Some(round) = story.next().await {
         party.wants_deaths(kills * u32::try_from(rounds.len() + 1).unwrap() / Story::ROUNDS);

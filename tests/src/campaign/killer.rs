@@ -73,13 +73,7 @@ impl Killer {
             points.shuffle(&mut dice);
             (stage, points.into())
         });
-        Self {
-            dice,
-            open: open.into(),
-            between_ms: BETWEEN_KILLS_MS,
-            next: Instant::now(),
-            done: Killings::default(),
-        }
+        Self { dice, open: open.into(), between_ms: BETWEEN_KILLS_MS, next: Instant::now(), done: Killings::default() }
     }
 
     /// The same with other times between two kills at random moments, in milliseconds.
