@@ -66,7 +66,9 @@ impl Google {
         if way == Way::Push {
             place = pushed(place, &pubsub).await;
         }
-        Some(Self { pubsub, others, place })
+        let google = Self { pubsub, others, place };
+        google.warehouse().await.prepare().await.unwrap();
+        Some(google)
     }
 
     pub(crate) fn place(&self) -> Place {
