@@ -7,6 +7,7 @@ pub mod broker;
 mod emulators;
 mod failure;
 pub mod objects;
+pub mod provision;
 
 pub use broker::{PubsubBroker, PubsubSettings};
 pub use emulators::{EmulatorError, Emulators, PubsubEmulator};
