@@ -1,0 +1,81 @@
+//! Projects that are partly different.
+
+use serde_json::json;
+
+use crate::project::Project;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_prints_exactly_what_differs_and_a_run_mends_it() {
+    let Some(project) = Project::start("drifted") else { return };
+    project.run(&[]).await.with(0);
+    let as_it_should_be = project.dump().await;
+    project.patch("subscription", "audit-logs--normalizer", "ackDeadlineSeconds", json!(10)).await;
+    project.patch("subscription", "row-batches--loader", "retryPolicy", json!(null)).await;
+    project.patch("topic", "notifications", "messageRetentionDuration", json!("86400s")).await;
+    project.delete("subscriptions/violations--notifier").await;
+    project.put("topics/invoices", json!({})).await;
+    project.put("subscriptions/invoices--books", json!({"topic": "projects/drifted/topics/invoices"})).await;
+    let before = project.dump().await;
+    let printed = project.run(&["--dry-run"]).await.with(0);
+    insta::assert_snapshot!(printed, @"");
+    assert_eq!(project.dump().await, before, "a dry run changes nothing");
+    project.run(&["--check"]).await.with(3);
+    let mended = project.run(&[]).await.with(0);
+    assert!(mended.ends_with("1 created, 3 changed, 23 as they should be, 2 not in the topology\n"), "{mended}");
+    let mut after = project.dump().await;
+    assert!(after.remove("topics/invoices").is_some(), "what nobody asked for stays");
+    assert!(after.remove("subscriptions/invoices--books").is_some());
+    assert_eq!(after, as_it_should_be);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_would_narrow_anything_is_not_begun() {
+    let Some(project) = Project::start("wider") else { return };
+    project.run(&[]).await.with(0);
+    project.patch("subscription", "row-batches--loader", "messageRetentionDuration", json!("2678400s")).await;
+    project.patch("subscription", "row-batches--loader", "enableExactlyOnceDelivery", json!(true)).await;
+    project.delete("subscriptions/violations--notifier").await;
+    let before = project.dump().await;
+    let printed = project.run(&[]).await.with(3);
+    insta::assert_snapshot!(printed, @"");
+    assert_eq!(project.dump().await, before, "not even the missing subscription was made");
+    project.run(&["--dry-run"]).await.with(3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_schema_gets_a_revision_and_one_that_cannot_be_read_is_refused() {
+    let Some(project) = Project::start("schemas") else { return };
+    project.run(&[]).await.with(0);
+    // As if the program of before had no field `error` yet.
+    let held = project.get("schemas/Notification:listRevisions?view=FULL").await;
+    let mut definition: serde_json::Value =
+        serde_json::from_str(held["schemas"][0]["definition"].as_str().unwrap()).unwrap();
+    let restart = async |definition: &serde_json::Value| {
+        project.delete("topics/notifications").await;
+        project.delete("subscriptions/notifications--loader").await;
+        project.delete("schemas/Notification").await;
+        project
+            .post("schemas?schemaId=Notification", json!({"type": "AVRO", "definition": definition.to_string()}))
+            .await;
+        let settings = json!({"schema": "projects/schemas/schemas/Notification", "encoding": "BINARY"});
+        project.put("topics/notifications", json!({"schemaSettings": settings})).await;
+    };
+    let fields = definition["fields"].as_array_mut().unwrap();
+    assert_eq!(fields.pop().unwrap()["name"], "error");
+    restart(&definition).await;
+    let mended = project.run(&[]).await.with(0);
+    assert!(mended.contains("~ schema        Notification") && mended.contains("-> a new one"), "{mended}");
+    let revisions = project.get("schemas/Notification:listRevisions").await;
+    assert_eq!(revisions["schemas"].as_array().unwrap().len(), 2);
+    project.run(&["--check"]).await.with(0);
+    // As if a field that is text now had been a number.
+    definition["fields"][4]["type"] = json!("long");
+    restart(&definition).await;
+    let before = project.dump().await;
+    let refused = project.run(&[]).await.with(3);
+    assert!(
+        refused.contains("! schema        Notification") && refused.contains("could not read messages"),
+        "{refused}"
+    );
+    assert_eq!(project.dump().await, before);
+}
