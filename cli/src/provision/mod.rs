@@ -9,6 +9,7 @@ pub mod topology;
 mod warehouse;
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use platform::google::provision::State;
@@ -20,6 +21,10 @@ use crate::args::{Format, ProvisionArgs};
 use crate::exit::{Exit, UsageError};
 use target::{Step, Target, targets};
 use topology::Topology;
+
+/// How long it may take until a listing shows what was done, and how often is looked.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Steps by the place they are for.
 type Plan = Vec<Vec<Step>>;
@@ -51,10 +56,7 @@ pub async fn run(args: &ProvisionArgs, env: &Env, format: Format, out: &mut impl
         return Ok(if says_no { Exit::Refused } else { Exit::Fine });
     }
     carry_out(&mut targets, &plan).await?;
-    let (after, _) = look(&targets).await?;
-    if let Some(open) = first_open(&after) {
-        bail!("{open} is still not as it should be: is somebody else changing it? run the command again");
-    }
+    seen(&targets).await?;
     report.applied = true;
     report.write(format, out)?;
     Ok(Exit::Fine)
@@ -96,6 +98,19 @@ async fn carry_out(targets: &mut [Target], plan: &Plan) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Looks until everything is as it should be: a listing may be a moment behind.
+async fn seen(targets: &[Target]) -> Result<()> {
+    let started = tokio::time::Instant::now();
+    loop {
+        let (after, _) = look(targets).await?;
+        let Some(open) = first_open(&after) else { return Ok(()) };
+        if started.elapsed() > SEEN_WITHIN {
+            bail!("{open} is still not as it should be: is somebody else changing it? run the command again");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// What is not as it should be.

@@ -109,7 +109,7 @@ impl Report {
         let (made, changed) = if self.applied { ("created", "changed") } else { ("to create", "to change") };
         let refused = match count(State::Refused) {
             0 => String::new(),
-            refused => format!(", {refused} refused, so nothing was changed"),
+            refused => format!(", {refused} refused, so nothing is done"),
         };
         format!(
             "{} {made}, {} {changed}{refused}, {} as they should be, {} not in the topology",

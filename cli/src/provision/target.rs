@@ -54,7 +54,7 @@ enum Embedded {
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Pubsub(PubsubStep),
-    Bucket(BucketStep),
+    Bucket(Box<BucketStep>),
     Open,
     BigQuery,
 }
@@ -158,7 +158,7 @@ impl Target {
             Place::Bucket { client, wanted } => {
                 let found = client.look().await?;
                 let (finding, step) = compare_bucket(client.name(), wanted, found.as_ref());
-                vec![(finding, step.map(Step::Bucket))]
+                vec![(finding, step.map(|step| Step::Bucket(Box::new(step))))]
             }
             Place::Embedded { kind, path, .. } => {
                 let there = path.try_exists().with_context(|| format!("look at {}", path.display()))?;

@@ -17,7 +17,21 @@ async fn a_dry_run_prints_exactly_what_differs_and_a_run_mends_it() {
     project.put("subscriptions/invoices--books", json!({"topic": "projects/drifted/topics/invoices"})).await;
     let before = project.dump().await;
     let printed = project.run(&["--dry-run"]).await.with(0);
-    insta::assert_snapshot!(printed, @"");
+    insta::assert_snapshot!(printed, @r"
+    pubsub:drifted
+      ~ topic         notifications
+          messageRetention: 1d -> 7d
+      ~ subscription  audit-logs--normalizer
+          ackDeadline: 10s -> 1m
+      ~ subscription  row-batches--loader
+          retry: at once -> 1s to 10m
+      + subscription  violations--notifier            pull, ordered, 100 attempts, then dead-letters, kept 7d
+      ? topic         invoices                        not in the topology, left alone
+      ? subscription  invoices--books                 to invoices: not in the topology, left alone
+    PODLEDGER_OBJECTS is not set: left out
+    PODLEDGER_WAREHOUSE is not set: left out
+    1 to create, 3 to change, 23 as they should be, 2 not in the topology
+    ");
     assert_eq!(project.dump().await, before, "a dry run changes nothing");
     project.run(&["--check"]).await.with(3);
     let mended = project.run(&[]).await.with(0);
@@ -37,7 +51,16 @@ async fn a_plan_that_would_narrow_anything_is_not_begun() {
     project.delete("subscriptions/violations--notifier").await;
     let before = project.dump().await;
     let printed = project.run(&[]).await.with(3);
-    insta::assert_snapshot!(printed, @"");
+    insta::assert_snapshot!(printed, @r"
+    pubsub:wider
+      ! subscription  row-batches--loader
+          exactlyOnce: yes -> no (refused: it would be narrowed)
+          messageRetention: 31d -> 7d (refused: it would be narrowed)
+      + subscription  violations--notifier            pull, ordered, 100 attempts, then dead-letters, kept 7d
+    PODLEDGER_OBJECTS is not set: left out
+    PODLEDGER_WAREHOUSE is not set: left out
+    1 to create, 0 to change, 1 refused, so nothing is done, 25 as they should be, 0 not in the topology
+    ");
     assert_eq!(project.dump().await, before, "not even the missing subscription was made");
     project.run(&["--dry-run"]).await.with(3);
 }

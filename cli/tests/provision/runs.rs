@@ -16,7 +16,40 @@ async fn a_dry_run_on_an_empty_project_prints_everything_and_makes_nothing() {
         command
     };
     let printed = crate::project::ended(with_bucket(&["--dry-run"])).await.with(0);
-    insta::assert_snapshot!(printed, @"");
+    insta::assert_snapshot!(printed, @r"
+    pubsub:empty
+      + schema        LimitDeclaration                Avro
+      + schema        Notification                    Avro
+      + schema        RawBatch                        Avro
+      + schema        ReplicaChange                   Avro
+      + schema        RowBatch                        Avro
+      + schema        SnapshotRequest                 Avro
+      + schema        Violation                       Avro
+      + topic         audit-logs                      no schema, kept 7d
+      + topic         dead-letters                    no schema, kept 31d
+      + topic         limit-declarations              schema LimitDeclaration (binary), kept 31d
+      + topic         notifications                   schema Notification (binary), kept 7d
+      + topic         raw-batches                     schema RawBatch (binary), kept 7d
+      + topic         replica-changes                 schema ReplicaChange (binary), kept 7d
+      + topic         row-batches                     schema RowBatch (binary), kept 7d
+      + topic         snapshot-requests               schema SnapshotRequest (json), kept 7d
+      + topic         violations                      schema Violation (binary), kept 7d
+      + subscription  audit-logs--normalizer          pull, 100 attempts, then dead-letters, kept 7d
+      + subscription  dead-letters--loader            pull, never given up, kept 31d
+      + subscription  limit-declarations--loader      pull, ordered, 100 attempts, then dead-letters, kept 7d
+      + subscription  notifications--loader           pull, 100 attempts, then dead-letters, kept 7d
+      + subscription  raw-batches--normalizer         pull, 100 attempts, then dead-letters, kept 7d
+      + subscription  replica-changes--loader         pull, ordered, 100 attempts, then dead-letters, kept 7d
+      + subscription  row-batches--evaluator          pull, 100 attempts, then dead-letters, kept 7d
+      + subscription  row-batches--loader             pull, 100 attempts, then dead-letters, kept 7d
+      + subscription  snapshot-requests--snapshotter  pull, ordered, 100 attempts, then dead-letters, kept 7d
+      + subscription  violations--loader              pull, ordered, 100 attempts, then dead-letters, kept 7d
+      + subscription  violations--notifier            pull, ordered, 100 attempts, then dead-letters, kept 7d
+    gs://acme-ledger/prod
+      + bucket        acme-ledger  EU STANDARD, uniform access, prod/raw/ 400d, prod/rows/ 60d
+    PODLEDGER_WAREHOUSE is not set: left out
+    28 to create, 0 to change, 0 as they should be, 0 not in the topology
+    ");
     assert!(project.dump().await.is_empty(), "nothing was made");
     crate::project::ended(with_bucket(&["--check"])).await.with(3);
     let bucket = BucketProvision::open("acme-ledger", "empty", Some(&storage.url("http"))).await.unwrap();
@@ -51,4 +84,32 @@ async fn the_report_as_json_names_every_resource_with_its_state() {
         csv.starts_with("address,kind,name,state,field,found,wanted,refused\n") && csv.lines().count() == 28,
         "{csv}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_subscription_has_its_endpoint_and_identity_and_keeps_them() {
+    let Some(project) = Project::start("pushed") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("push.yaml");
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/topology.yaml")).unwrap();
+    let push =
+        r#"{push: {endpoint: "http://127.0.0.1:9/logs", serviceAccount: "push@{project}.example", audience: stage}}"#;
+    std::fs::write(&file, text.replace("audit-logs--normalizer: {}", &format!("audit-logs--normalizer: {push}")))
+        .unwrap();
+    let own = ["--topology", file.to_str().unwrap()];
+    // First as pulled, then pushed: the endpoint is added.
+    project.run(&[]).await.with(0);
+    let changed = project.run(&own).await.with(0);
+    assert!(changed.contains("push: none -> http://127.0.0.1:9/logs"), "{changed}");
+    let there = project.get("subscriptions/audit-logs--normalizer").await;
+    let token = serde_json::json!({"serviceAccountEmail": "push@pushed.example", "audience": "stage"});
+    assert_eq!(there["pushConfig"]["oidcToken"], token);
+    project.run(&[own[0], own[1], "--check"]).await.with(0);
+    // A list that says nothing of it would leave the stage without messages.
+    let refused = project.run(&[]).await.with(3);
+    assert!(
+        refused.contains("push: http://127.0.0.1:9/logs -> none (refused: its stage would get nothing)"),
+        "{refused}"
+    );
+    assert_eq!(project.get("subscriptions/audit-logs--normalizer").await, there);
 }

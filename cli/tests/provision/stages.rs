@@ -77,6 +77,18 @@ async fn every_subscription_delivers_what_its_topic_takes_and_topics_take_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_a_scheduler_may_leave_out_what_has_a_default() {
+    let Some(project) = Project::start("scheduled") else { return };
+    project.run(&[]).await.with(0);
+    let broker = broker(&project).await;
+    let whole = br#"{"request_id": "", "cluster": "*", "kinds": [], "requested_at": 0, "requested_by": "", "purpose": "scheduled"}"#;
+    publish(&broker, Topic::SnapshotRequests, whole.to_vec()).await.unwrap();
+    publish(&broker, Topic::SnapshotRequests, br#"{"cluster": "*"}"#.to_vec()).await.unwrap();
+    let refused = publish(&broker, Topic::SnapshotRequests, br#"{"kinds": []}"#.to_vec()).await;
+    assert!(matches!(refused, Err(PortError::NeverWill { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_given_back_too_often_becomes_a_dead_letter() {
     let Some(project) = Project::start("letters") else { return };
     let folder = tempfile::tempdir().unwrap();

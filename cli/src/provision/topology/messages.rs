@@ -1,8 +1,8 @@
 //! Which topics carry messages of ours.
 
 use schemas::{
-    AvroRecord as _, Encoding, LimitDeclaration, Message, Notification, RawBatch, RecordSchema, ReplicaChange,
-    RowBatch, SnapshotRequest, Topic, Violation,
+    Encoding, LimitDeclaration, Message, Notification, RawBatch, RecordSchema, ReplicaChange, RowBatch,
+    SnapshotRequest, Topic, Violation,
 };
 
 /// A message's schema and its encoding.

@@ -33,6 +33,8 @@ const BUILT_IN_NAME: &str = "infra/topology.yaml (built in)";
 const MAX_FILE_BYTES: usize = 1 << 20;
 /// Bounds of the tree: far above what it needs.
 const LIMITS: Limits = Limits { max_nodes: 20_000, max_copied_bytes: 4 << 20 };
+/// Most problems that are told of one file.
+const MOST_PROBLEMS: usize = 50;
 /// What the file says it is.
 const API_VERSION: &str = "podledger/v1";
 const KIND: &str = "Topology";
@@ -77,7 +79,7 @@ pub struct Problem {
 pub struct TopologyError {
     /// The file, as it was given.
     pub file: String,
-    /// Everything that is wrong, in the file's order; never empty.
+    /// What is wrong, in the file's order: the first fifty; never empty.
     pub problems: Vec<Problem>,
 }
 
@@ -119,6 +121,7 @@ impl Topology {
             Some(topology) if problems.is_empty() => Ok(topology),
             _ => {
                 problems.sort_by_key(|problem| (problem.line, problem.column));
+                problems.truncate(MOST_PROBLEMS);
                 Err(failed(problems))
             }
         }

@@ -155,10 +155,12 @@ fn values_have_bounds_and_kinds() {
 
 #[test]
 fn a_pushed_subscription_says_where_as_whom_and_for_whom() {
-    let push = "push: {endpoint: https://a.run.app/b, serviceAccount: podledger-push@{project}.iam.gserviceaccount.com, audience: https://a.run.app}";
+    // As the file's own comment shows it.
+    let shown = BUILT_IN.lines().find_map(|line| line.strip_prefix("#   push: ")).unwrap();
+    let push = format!("push: {}", shown.replace("…/…", "a.run.app/b").replace('…', "a.run.app"));
     let with =
         |entry: &str| BUILT_IN.replace("audit-logs--normalizer: {}", &format!("audit-logs--normalizer: {{{entry}}}"));
-    let topology = Topology::parse(&with(push), "t.yaml").unwrap();
+    let topology = Topology::parse(&with(&push), "t.yaml").unwrap();
     let wanted = topology.pubsub("acme");
     let pushed = wanted.subscriptions["audit-logs--normalizer"].push.as_ref().unwrap();
     assert_eq!(pushed.service_account, "podledger-push@acme.iam.gserviceaccount.com");

@@ -6,7 +6,7 @@ use google_cloud_pubsub::model::push_config::{AuthenticationMethod, OidcToken};
 use google_cloud_pubsub::model::{DeadLetterPolicy, ExpirationPolicy, PushConfig, RetryPolicy, Subscription};
 
 use super::compare::{Comparison, Finding, or_none, shown, yes_or_no};
-use super::topic::{our_duration, short, wire_duration};
+use super::topic::{name_within, our_duration, wire_duration};
 
 /// What a resource of this kind is called.
 pub(super) const KIND: &str = "subscription";
@@ -128,7 +128,7 @@ impl SubscriptionSettings {
         let mut comparison = Comparison::default();
         let show = |duration: &Duration| shown(*duration);
         let text = |text: &&str| or_none(text);
-        comparison.fixed("topic", (short(&found.topic), self.topic.as_str()), text);
+        comparison.fixed("topic", (name_within(project, &found.topic), self.topic.as_str()), text);
         comparison.fixed("ordering", (found.enable_message_ordering, self.ordering), yes_or_no);
         comparison.fixed("filter", (found.filter.as_str(), self.filter.as_str()), text);
         if found.detached {
@@ -150,19 +150,19 @@ impl SubscriptionSettings {
             let found = format!("after {} unused", shown(our_duration(expires)));
             comparison.change("expiration", "expiration_policy", found, "never".to_owned());
         }
-        self.compare_dead_letter(found, &mut comparison);
+        self.compare_dead_letter(project, found, &mut comparison);
         self.compare_retry(found, &mut comparison);
         self.compare_push(found, &mut comparison);
         let (finding, paths) = comparison.finding(KIND, id);
         (finding, self.on_top_of(found.clone(), project), paths)
     }
 
-    fn compare_dead_letter(&self, found: &Subscription, comparison: &mut Comparison) {
+    fn compare_dead_letter(&self, project: &str, found: &Subscription, comparison: &mut Comparison) {
         const PATH: &str = "dead_letter_policy";
         match (&found.dead_letter_policy, &self.dead_letter) {
             (None, None) => {}
             (Some(found), None) => {
-                let found = short(&found.dead_letter_topic).to_owned();
+                let found = name_within(project, &found.dead_letter_topic).to_owned();
                 comparison.refuse("deadLetter", found, or_none(""), "it would be narrowed");
             }
             (None, Some(wanted)) => {
@@ -170,7 +170,7 @@ impl SubscriptionSettings {
                 comparison.change("deadLetter", PATH, or_none(""), wanted);
             }
             (Some(found), Some(wanted)) => {
-                let topics = (short(&found.dead_letter_topic), wanted.topic.as_str());
+                let topics = (name_within(project, &found.dead_letter_topic), wanted.topic.as_str());
                 comparison.free("deadLetter.topic", PATH, topics, |topic| (*topic).to_owned());
                 let attempts = (found.max_delivery_attempts, wanted.attempts);
                 comparison.grows("deadLetter.attempts", PATH, attempts, ToString::to_string);

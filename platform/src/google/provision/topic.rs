@@ -134,7 +134,7 @@ fn compare_schema(
         change.new_ends = ends;
         return;
     };
-    comparison.fixed("schema", (short(&settings.schema), wanted.id.as_str()), |id| (*id).to_owned());
+    comparison.fixed("schema", (name_within(project, &settings.schema), wanted.id.as_str()), |id| (*id).to_owned());
     let encoding = settings.encoding.name().unwrap_or("unknown").to_lowercase();
     comparison.fixed("encoding", (encoding.as_str(), wanted.encoding.name()), |name| (*name).to_owned());
     let (first, last) = (settings.first_revision_id.clone(), settings.last_revision_id.clone());
@@ -181,6 +181,12 @@ fn range(first: &str, last: &str) -> String {
 /// The last part of a resource's full name.
 pub(super) fn short(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
+}
+
+/// A resource's name within a project; of another project's its full name, so that the two differ.
+pub(super) fn name_within<'a>(project: &str, name: &'a str) -> &'a str {
+    let own = name.strip_prefix("projects/").and_then(|rest| rest.strip_prefix(project));
+    if own.is_some_and(|rest| rest.starts_with('/')) { short(name) } else { name }
 }
 
 #[cfg(test)]
@@ -255,6 +261,15 @@ mod tests {
         let mut json = topic("1", "1");
         json.schema_settings.as_mut().unwrap().encoding = google_cloud_pubsub::model::Encoding::Json;
         assert_eq!(compare(&json, &Plan::Same("1".to_owned()), &["1"]).0.state, State::Refused);
+    }
+
+    #[test]
+    fn a_schema_of_another_project_is_another_schema() {
+        let mut other = topic("1", "1");
+        other.schema_settings.as_mut().unwrap().schema = "projects/p2/schemas/R".to_owned();
+        assert_eq!(compare(&other, &Plan::Same("1".to_owned()), &["1"]).0.state, State::Refused);
+        assert_eq!(name_within("p", "projects/p/topics/t"), "t");
+        assert_eq!(name_within("p", "projects/p2/topics/t"), "projects/p2/topics/t");
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn what_adds_is_changed_and_names_its_field() {
             .set_dead_letter_topic("projects/p/topics/dead-letters")
             .set_max_delivery_attempts(attempts)
     };
-    let cases: [(Subscription, &str); 8] = [
+    let cases: [(Subscription, &str); 9] = [
         (found(&wanted(), |s| s.set_ack_deadline_seconds(10)), "ack_deadline_seconds"),
         (found(&wanted(), |s| s.set_message_retention_duration(wire_duration(DAY))), "message_retention_duration"),
         (found(&wanted(), |s| s.set_dead_letter_policy(policy(5))), "dead_letter_policy"),
@@ -59,6 +59,12 @@ fn what_adds_is_changed_and_names_its_field() {
         ),
         (
             found(&wanted(), |s| s.set_dead_letter_policy(policy(50).set_dead_letter_topic("projects/p/topics/other"))),
+            "dead_letter_policy",
+        ),
+        (
+            found(&wanted(), |s| {
+                s.set_dead_letter_policy(policy(50).set_dead_letter_topic("projects/q/topics/dead-letters"))
+            }),
             "dead_letter_policy",
         ),
         (
@@ -85,6 +91,7 @@ fn what_narrows_or_cannot_be_changed_is_refused() {
         found(&wanted(), |s| s.set_filter("attributes:x")),
         found(&wanted(), |s| s.set_topic("projects/p/topics/other")),
         found(&wanted(), |s| s.set_topic("_deleted-topic_")),
+        found(&wanted(), |s| s.set_topic("projects/other/topics/row-batches")),
         found(&wanted(), |s| s.set_detached(true)),
         found(&wanted(), |s| s.set_bigquery_config(google_cloud_pubsub::model::BigQueryConfig::new())),
         found(&pushing(), |s| s),
