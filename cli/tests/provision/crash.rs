@@ -48,3 +48,33 @@ async fn a_run_that_is_killed_at_any_change_is_completed_by_the_next() {
     // Seven schemas, nine topics and eleven subscriptions, before and after each.
     assert_eq!(kills, 2 * (7 + 9 + 11));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_between_a_revision_and_its_topic_is_completed_by_the_next() {
+    let Some(mut project) = Project::start("revised") else { return };
+    // As a program that knew no field `error` yet had left it.
+    let prepared = async |project: &Project| {
+        project.run(&[]).await.with(0);
+        let mut definition = project.notification().await;
+        assert_eq!(definition["fields"].as_array_mut().unwrap().pop().unwrap()["name"], "error");
+        project.with_notifications_of(&definition).await;
+    };
+    prepared(&project).await;
+    project.run(&[]).await.with(0);
+    let whole = comparable(&project.dump().await, "revised");
+    let mut kills = 0;
+    for moment in [Moment::Before, Moment::After] {
+        for nth in 0.. {
+            project.id = format!("revised-{kills}-{nth}");
+            prepared(&project).await;
+            if !killed_at(&project, nth, moment).await {
+                break;
+            }
+            kills += 1;
+            project.run(&[]).await.with(0);
+            assert_eq!(comparable(&project.dump().await, &project.id), whole, "{moment:?} change {nth}");
+        }
+    }
+    // The revision, the topic that takes it, and the subscription, before and after each.
+    assert_eq!(kills, 2 * 3);
+}

@@ -70,22 +70,9 @@ async fn an_older_schema_gets_a_revision_and_one_that_cannot_be_read_is_refused(
     let Some(project) = Project::start("schemas") else { return };
     project.run(&[]).await.with(0);
     // As if the program of before had no field `error` yet.
-    let held = project.get("schemas/Notification:listRevisions?view=FULL").await;
-    let mut definition: serde_json::Value =
-        serde_json::from_str(held["schemas"][0]["definition"].as_str().unwrap()).unwrap();
-    let restart = async |definition: &serde_json::Value| {
-        project.delete("topics/notifications").await;
-        project.delete("subscriptions/notifications--loader").await;
-        project.delete("schemas/Notification").await;
-        project
-            .post("schemas?schemaId=Notification", json!({"type": "AVRO", "definition": definition.to_string()}))
-            .await;
-        let settings = json!({"schema": "projects/schemas/schemas/Notification", "encoding": "BINARY"});
-        project.put("topics/notifications", json!({"schemaSettings": settings})).await;
-    };
-    let fields = definition["fields"].as_array_mut().unwrap();
-    assert_eq!(fields.pop().unwrap()["name"], "error");
-    restart(&definition).await;
+    let mut definition = project.notification().await;
+    assert_eq!(definition["fields"].as_array_mut().unwrap().pop().unwrap()["name"], "error");
+    project.with_notifications_of(&definition).await;
     let mended = project.run(&[]).await.with(0);
     assert!(mended.contains("~ schema        Notification") && mended.contains("-> a new one"), "{mended}");
     let revisions = project.get("schemas/Notification:listRevisions").await;
@@ -93,7 +80,7 @@ async fn an_older_schema_gets_a_revision_and_one_that_cannot_be_read_is_refused(
     project.run(&["--check"]).await.with(0);
     // As if a field that is text now had been a number.
     definition["fields"][4]["type"] = json!("long");
-    restart(&definition).await;
+    project.with_notifications_of(&definition).await;
     let before = project.dump().await;
     let refused = project.run(&[]).await.with(3);
     assert!(

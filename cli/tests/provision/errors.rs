@@ -49,7 +49,7 @@ async fn a_permission_that_is_missing_is_named_with_its_resource_and_how_far_the
         "permission pubsub.subscriptions.create",
         "roles/pubsub.editor",
     ] {
-        assert!(run.err.contains(part), "{part} is not in {}", run.err);
+        assert_eq!(run.err.matches(part).count(), 1, "{part} is not once in {}", run.err);
     }
     project.fault("ListSchemas", PERMISSION_DENIED).await;
     let run = project.run(&["--dry-run"]).await;

@@ -88,9 +88,30 @@ impl Project {
         sent.error_for_status().unwrap();
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         let sent = reqwest::Client::new().post(self.url(path)).json(&body).send().await.unwrap();
-        sent.error_for_status().unwrap();
+        sent.error_for_status().unwrap().json().await.unwrap()
+    }
+
+    /// Puts a definition of `Notification` in the place of the program's, as its only revision and as
+    /// the only one that the topic takes. The subscription is gone then.
+    pub(crate) async fn with_notifications_of(&self, definition: &Value) {
+        self.delete("topics/notifications").await;
+        self.delete("subscriptions/notifications--loader").await;
+        self.delete("schemas/Notification").await;
+        let schema = json!({"type": "AVRO", "definition": definition.to_string()});
+        let revision = self.post("schemas?schemaId=Notification", schema).await["revisionId"].clone();
+        let settings = json!({
+            "schema": format!("projects/{}/schemas/Notification", self.id), "encoding": "BINARY",
+            "firstRevisionId": revision, "lastRevisionId": revision,
+        });
+        self.put("topics/notifications", json!({"schemaSettings": settings})).await;
+    }
+
+    /// The definition of `Notification` that the program made.
+    pub(crate) async fn notification(&self) -> Value {
+        let held = self.get("schemas/Notification:listRevisions?view=FULL").await;
+        serde_json::from_str(held["schemas"][0]["definition"].as_str().unwrap()).unwrap()
     }
 
     pub(crate) async fn delete(&self, path: &str) {
