@@ -58,6 +58,8 @@ pub enum Command {
     Alerts(AlertsCommand),
     /// Prove that nothing was lost: objects listed = rows + rejects = rows loaded.
     Verify(VerifyArgs),
+    /// Make topics, schemas, subscriptions, the bucket, tables and views, as the topology lists them.
+    Provision(ProvisionArgs),
     /// The schemas of messages and tables.
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -256,6 +258,28 @@ pub struct VerifyArgs {
     /// Before this time (RFC 3339) [default: the end].
     #[arg(long, value_name = "TIME")]
     pub to: Option<Timestamp>,
+}
+
+/// `provision`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The ports' places come from PODLEDGER_BROKER, PODLEDGER_OBJECTS and PODLEDGER_WAREHOUSE; those not \
+        set are left out. Nothing is ever deleted or narrowed: exits with 3, before anything is changed, where \
+        the topology would need that. Service accounts, their roles and APIs are not made here."
+)]
+pub struct ProvisionArgs {
+    /// The list of what is needed (YAML) [default: the one built in, infra/topology.yaml].
+    #[arg(long, value_name = "FILE")]
+    pub topology: Option<PathBuf>,
+    /// Print what would be made and changed, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Like --dry-run, and exit with 3 when anything is to be done.
+    #[arg(long)]
+    pub check: bool,
+    /// Project to make the bucket in [default: that of PODLEDGER_BROKER, else of PODLEDGER_WAREHOUSE].
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<String>,
 }
 
 /// `schema …`

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod house;
 pub mod output;
 pub mod ped;
+pub mod provision;
 pub mod registration;
 pub mod up;
 mod yaml;
@@ -72,6 +73,7 @@ async fn dispatch(cli: Cli, out: &mut impl Write) -> Result<Exit> {
             let proof = verify::prove(&args, &ports).await?;
             verify::write(&proof, format, out)
         }
+        Command::Provision(args) => provision::run(&args, &env, format, out).await,
         Command::Schema(SchemaCommand::Check) => schema::check(out),
         Command::Schema(SchemaCommand::Ddl(args)) => schema::ddl(&args, out),
     }

@@ -7,6 +7,7 @@ pub mod broker;
 mod emulators;
 mod failure;
 pub mod objects;
+pub mod provision;
 pub mod warehouse;
 
 pub use broker::{PubsubBroker, PubsubSettings};

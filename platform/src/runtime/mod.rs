@@ -51,7 +51,7 @@ pub use health::Monitor;
 pub use http::{HttpServer, serve_http};
 pub use logs::{LogFormat, init_logs};
 pub use metrics::{Counters, Durations, Gauges, Metrics};
-pub use open::{Needs, layered, open};
+pub use open::{Needs, layered, open, open_broker, open_objects, open_warehouse};
 pub use period::Period;
 pub use ports::Ports;
 pub use push::{PushAuth, PushDelivery, PushServer, PushSettings, serve_push};

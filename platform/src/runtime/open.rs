@@ -110,7 +110,8 @@ fn needed<'a, A>(address: &'a Option<A>, variable: &str, forms: &str) -> Result<
     address.as_ref().ok_or_else(|| ConfigError::new(variable, format!("not set (expected: {forms})")))
 }
 
-async fn open_broker(address: &BrokerAddress) -> anyhow::Result<Arc<dyn Broker>> {
+/// Opens the broker behind an address, without layers. An embedded one is made where it is missing.
+pub async fn open_broker(address: &BrokerAddress) -> anyhow::Result<Arc<dyn Broker>> {
     match address {
         BrokerAddress::Sqlite(path) => Ok(Arc::new(SqliteBroker::open(path, BrokerSettings::default())?)),
         BrokerAddress::Pubsub { project } => {
@@ -120,7 +121,8 @@ async fn open_broker(address: &BrokerAddress) -> anyhow::Result<Arc<dyn Broker>>
     }
 }
 
-async fn open_objects(address: &ObjectsAddress) -> anyhow::Result<Arc<dyn Objects>> {
+/// Opens the objects behind an address, without layers. An embedded directory is made where it is missing.
+pub async fn open_objects(address: &ObjectsAddress) -> anyhow::Result<Arc<dyn Objects>> {
     match address {
         ObjectsAddress::Directory(directory) => Ok(Arc::new(DirObjects::open(directory)?)),
         ObjectsAddress::CloudStorage { bucket, prefix } => {
@@ -130,7 +132,8 @@ async fn open_objects(address: &ObjectsAddress) -> anyhow::Result<Arc<dyn Object
     }
 }
 
-async fn open_warehouse(address: &WarehouseAddress) -> anyhow::Result<Arc<dyn Warehouse>> {
+/// Opens the warehouse behind an address, without layers; [`Warehouse::prepare`] makes its tables.
+pub async fn open_warehouse(address: &WarehouseAddress) -> anyhow::Result<Arc<dyn Warehouse>> {
     match address {
         WarehouseAddress::Sqlite(path) => Ok(Arc::new(SqliteWarehouse::open(path)?)),
         WarehouseAddress::BigQuery { project, dataset } => {

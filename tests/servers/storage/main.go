@@ -3,7 +3,7 @@
 // needs and that server lacks:
 //
 //   - the google.storage.v2 gRPC calls that StorageControl makes, answered from
-//     the server's JSON API;
+//     the server's JSON API, and settings of buckets, kept in memory;
 //   - generation preconditions on reads and deletes, which the server ignores;
 //   - uploads of three parts, the last one a checksum, which the server would
 //     store as content, and the content type of both kinds of upload;
@@ -128,7 +128,8 @@ func serve(listener net.Listener, to *url.URL) error {
 
 type gate struct {
 	pb.UnimplementedStorageServer
-	api string // fake-gcs-server's JSON API, up to "storage/v1"
+	api     string // fake-gcs-server's JSON API, up to "storage/v1"
+	buckets buckets
 }
 
 // check gives a JSON API request the form fake-gcs-server understands, or says why it must fail.
@@ -202,10 +203,6 @@ type object struct {
 	Size, Generation, Metageneration int64 `json:",string"`
 	TimeCreated, Updated             time.Time
 	Metadata                         map[string]string
-}
-type bucket struct {
-	Name, Location, StorageClass string
-	TimeCreated                  time.Time
 }
 
 // call makes one JSON API request and decodes its answer into out.
@@ -332,43 +329,6 @@ func (g *gate) stat(ctx context.Context, bucket, name string, generation int64, 
 		err = status.Errorf(codes.FailedPrecondition, "generation is %d, not %d", o.Generation, *want)
 	}
 	return o, err
-}
-
-func (g *gate) CreateBucket(ctx context.Context, r *pb.CreateBucketRequest) (*pb.Bucket, error) {
-	var b bucket
-	err := g.call(ctx, "POST", "/b", url.Values{}, map[string]string{"name": r.BucketId}, &b)
-	return b.proto(), err
-}
-
-func (g *gate) GetBucket(ctx context.Context, r *pb.GetBucketRequest) (*pb.Bucket, error) {
-	var b bucket
-	err := g.call(ctx, "GET", bucketPath(r.Name), url.Values{}, nil, &b)
-	return b.proto(), err
-}
-
-func (g *gate) DeleteBucket(ctx context.Context, r *pb.DeleteBucketRequest) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, g.call(ctx, "DELETE", bucketPath(r.Name), url.Values{}, nil, nil)
-}
-
-func (g *gate) ListBuckets(ctx context.Context, r *pb.ListBucketsRequest) (*pb.ListBucketsResponse, error) {
-	var all struct{ Items []bucket }
-	if err := g.call(ctx, "GET", "/b", url.Values{"prefix": {r.Prefix}}, nil, &all); err != nil {
-		return nil, err
-	}
-	out := &pb.ListBucketsResponse{}
-	for _, b := range all.Items {
-		if strings.HasPrefix(b.Name, r.Prefix) {
-			out.Buckets = append(out.Buckets, b.proto())
-		}
-	}
-	return out, nil
-}
-
-func (b bucket) proto() *pb.Bucket {
-	return &pb.Bucket{
-		Name: "projects/_/buckets/" + b.Name, BucketId: b.Name, Project: "projects/_",
-		Location: b.Location, StorageClass: b.StorageClass, CreateTime: timestamppb.New(b.TimeCreated),
-	}
 }
 
 func (o object) proto() *pb.Object {

@@ -187,6 +187,12 @@ impl Broker for PubsubBroker {
         if found.dead_letter_policy.is_none() && subscription.topic != Topic::DeadLetters {
             tracing::warn!(%subscription, "subscription without a dead-letter policy: delivery attempts are not counted");
         }
+        if subscription.ordered() && !found.enable_message_ordering {
+            let reason = anyhow::anyhow!(
+                "it does not keep the order of keys, which its stage needs, and cannot be changed: `podledger provision` makes it anew once it is deleted"
+            );
+            return Err(PortError::never_will(attempted, reason));
+        }
         let stream = self
             .inner
             .subscriber
