@@ -15,11 +15,11 @@ import (
 // How long local-bigquery may take to answer; it is up in two seconds on an idle machine.
 const patience = 25 * time.Second
 
+// Where what it says goes, below its data: much about what it does not support, and why it did not start.
+const logFile = "local-bigquery.log"
+
 // The project it starts with; any other one is there when it is first asked for.
 const project = "test"
-
-// Started so, the environment may be moved: scripts in its bin name the folder it was made in.
-const entry = "from local_bigquery.cli import main; main()"
 
 // backend is a running local-bigquery.
 type backend struct {
@@ -56,12 +56,14 @@ func startOnce(folder, data, objects string) (*backend, error) {
 	}
 	python := filepath.Join(folder, "venv", "bin", "python")
 	b := &backend{ended: make(chan error, 1)}
-	b.process = exec.Command(python, "-c", entry, "--host", "127.0.0.1", "--port", fmt.Sprint(ports[0]),
+	b.process = exec.Command(python, filepath.Join(folder, "serve.py"), "--host", "127.0.0.1", "--port", fmt.Sprint(ports[0]),
 		"--grpc-port", fmt.Sprint(ports[1]), "--project", project, "--data-dir", data, "serve")
 	b.process.Env = append(os.Environ(),
 		"HOME="+filepath.Join(folder, "home"), // where DuckDB looks for its extensions
 		"PYTHONDONTWRITEBYTECODE=1", "GCS_LOCAL_ROOT="+objects)
-	b.process.Stderr = os.Stderr // what it prints besides is one line per request
+	if b.process.Stderr, err = os.Create(filepath.Join(data, logFile)); err != nil {
+		return nil, err
+	}
 	b.url = &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", ports[0])}
 	endWithParent(b.process)
 	if err := b.process.Start(); err != nil {
@@ -87,7 +89,7 @@ func (b *backend) answers(ctx context.Context) error {
 		}
 		select {
 		case err := <-b.ended:
-			return fmt.Errorf("local-bigquery ended: %v", err)
+			return fmt.Errorf("local-bigquery ended: %v; see %s below its data", err, logFile)
 		case <-ctx.Done():
 			return fmt.Errorf("local-bigquery did not answer within %v", patience)
 		case <-time.After(20 * time.Millisecond):

@@ -1,7 +1,8 @@
 // Command bigquery is a BigQuery for tests on one machine: local-bigquery (Python, DuckDB) on a free
 // loopback port, and before it a gate that makes a job's id taken once and for all. That server looks
 // the id up and records it in two steps, so that of two inserts of one id at the same moment both may
-// run. Here they take turns, id by id. All else is passed through unchanged.
+// run. Here they take turns, id by id. And where that server gives up a transaction because of another
+// one, the gate says so in BigQuery's words. All else is passed through unchanged.
 //
 // When it is ready it prints one line of JSON: {"http":"127.0.0.1:P"}. It and the server behind it end
 // when its standard input does, so that neither outlives the test that started it. Tables are kept
@@ -30,6 +31,12 @@ import (
 
 // The id a caller chose for its job.
 var jobID = regexp.MustCompile(`"jobId"\s*:\s*"([^"]+)"`)
+
+// How local-bigquery reports a transaction that lost against another one, and how BigQuery does.
+var (
+	conflict   = []byte("Failed to commit: Failed to commit DuckLake transaction.")
+	concurrent = []byte("Transaction is aborted due to concurrent update")
+)
 
 func main() {
 	log.SetFlags(0)
@@ -83,7 +90,10 @@ func run(listen, server, data, objects string) error {
 
 // gate passes requests on; inserts of one job id take turns.
 func gate(to *url.URL) http.Handler {
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		ModifyResponse: inWordsOfBigQuery,
+	}
 	var turns sync.Map // job id -> *sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/jobs") {
@@ -101,4 +111,19 @@ func gate(to *url.URL) http.Handler {
 		}
 		proxy.ServeHTTP(w, r)
 	})
+}
+
+// inWordsOfBigQuery replaces what local-bigquery says of conflicts, in answers to calls and about jobs.
+func inWordsOfBigQuery(r *http.Response) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	if err := r.Body.Close(); err != nil {
+		return err
+	}
+	body = bytes.ReplaceAll(body, conflict, concurrent)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+	return nil
 }

@@ -13,9 +13,9 @@ use crate::ports::PortError;
 /// How much of a message an error shows, in characters.
 const SHOWN_CHARS: usize = 2_000;
 
-/// Words in the messages of transactions and statements that lost against another one; the reason is
-/// `invalidQuery` then, as for a mistake. The first are BigQuery's, the last the stand-in's.
-const CONFLICTS: [&str; 3] = ["concurrent update", "concurrent transaction", "transaction conflict"];
+/// Words in the messages about transactions and statements that lost against another one; the reason is
+/// `invalidQuery` then, as for a mistake.
+const CONFLICTS: [&str; 2] = ["concurrent update", "concurrent transaction"];
 
 /// One complaint, however it came.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,8 @@ use crate::ports::{LoadJob, LoadOutcome, Loaded, Objects, PortError, PortResult,
 
 /// Parts read at the same time.
 const PARALLEL_PARTS: usize = 4;
+/// How often a load may be overtaken before it is given back to be tried again.
+const MOST_OVERTAKEN: usize = 8;
 /// What stands for the revision of a snapshot that is not loaded; real ones are not negative.
 const NOT_LOADED: i64 = -1;
 /// What the transaction says when what it was to replace is no longer what is there.
@@ -72,12 +74,37 @@ impl Inner {
                 let Some(stage) = self.stage(&parts, &mut attempts_made).await? else { continue };
                 Some(stage)
             };
-            self.commit(job, &wanted, stage.as_ref(), &attempted).await?;
+            let outcome = self.move_rows(job, &chosen, wanted, stage.as_ref(), &attempted).await?;
             if let Some(stage) = stage {
                 self.drop_stage(&stage.table).await;
             }
-            return Ok(LoadOutcome::Loaded(Loaded { rows: total }));
+            return Ok(outcome);
         }
+    }
+
+    /// Moves what is still wanted out of the stage. Loads that share snapshots come between each other;
+    /// what one has done the other need not do.
+    async fn move_rows(
+        &self,
+        job: &LoadJob,
+        chosen: &BTreeMap<&SnapshotId, &SnapshotRows>,
+        mut wanted: Vec<Wanted<'_>>,
+        stage: Option<&Stage>,
+        attempted: &str,
+    ) -> PortResult<LoadOutcome> {
+        for _ in 0..MOST_OVERTAKEN {
+            if wanted.is_empty() {
+                return Ok(LoadOutcome::AlreadyLoaded);
+            }
+            if self.commit(job, &wanted, stage, attempted).await? {
+                let rows = wanted.iter().map(|wanted| wanted.rows).sum();
+                return Ok(LoadOutcome::Loaded(Loaded { rows }));
+            }
+            // What is wanted now was wanted before, so that the stage holds it.
+            wanted = self.wanted(job.table, chosen, attempted).await?;
+        }
+        let reason = anyhow!("other loads were faster, {MOST_OVERTAKEN} times");
+        Err(PortError::did_not_happen(attempted, reason))
     }
 
     /// Those of the snapshots that are not there at their revision or a higher one.
@@ -112,15 +139,15 @@ impl Inner {
         Ok(wanted)
     }
 
-    /// Moves staged rows to their table and notes that they are there, in one transaction. It finds out
-    /// itself whether that is still what is to be done.
+    /// Moves staged rows to their table and notes that they are there, in one transaction; false if another
+    /// load was faster, so that it is no longer what is to be done.
     async fn commit(
         &self,
         job: &LoadJob,
         wanted: &[Wanted<'_>],
         stage: Option<&Stage>,
         attempted: &str,
-    ) -> PortResult<()> {
+    ) -> PortResult<bool> {
         let replaced = wanted.iter().filter_map(|wanted| wanted.replaces.map(|_| wanted.snapshot.snapshot_id.as_str()));
         let times: Vec<_> = wanted.iter().filter_map(|wanted| wanted.replaces?.times).collect();
         let script = script(job.table, stage.map(|stage| stage.table.as_str()), wanted, !times.is_empty());
@@ -134,13 +161,15 @@ impl Inner {
             parameter::moment("last", times.iter().map(|(_, last)| *last).max()),
         ]);
         let _turn = self.turn(job.table).await;
-        let Err(failed) = self.queries.run(&query).await else { return Ok(()) };
+        let Err(failed) = self.queries.run(&query).await else { return Ok(true) };
         let says = |words: &str| failed.complaint.as_ref().is_some_and(|complaint| complaint.says(words));
-        let gone = failed.complaint.as_ref().is_some_and(super::failure::Complaint::is_not_found);
-        let own = stage.is_some_and(|stage| stage.own);
-        let not_staged = says(NOT_STAGED) || (stage.is_some() && gone);
-        if says(OVERTAKEN) || (not_staged && !own) {
-            return Err(PortError::did_not_happen(attempted, anyhow!("another load came between: {}", failed.error)));
+        if says(OVERTAKEN) {
+            return Ok(false);
+        }
+        let is_gone = failed.complaint.as_ref().is_some_and(super::failure::Complaint::is_not_found);
+        // The stage of an earlier call, which somebody has finished and removed meanwhile.
+        if stage.is_some_and(|stage| !stage.own) && (says(NOT_STAGED) || is_gone) {
+            return Err(PortError::did_not_happen(attempted, anyhow!("the stage is gone: {}", failed.error)));
         }
         Err(failed.error)
     }
@@ -257,7 +286,7 @@ fn script(table: Table, stage: Option<&str>, wanted: &[Wanted<'_>], has_old_rows
         let columns = table.columns();
         let targets: Vec<String> = columns.iter().map(|column| dialect.quote(&column.name)).collect();
         let values: Vec<String> =
-            columns.iter().zip(&targets).map(|(column, quoted)| rows::from_text(column, quoted)).collect();
+            columns.iter().zip(&targets).map(|(column, quoted)| rows::from_file(column, quoted)).collect();
         script.push_str(&format!(
             "INSERT INTO {name} ({})\nSELECT {}\nFROM {staged}\nWHERE snapshot_id IN UNNEST(@snapshots);\n",
             targets.join(", "),

@@ -150,6 +150,7 @@ fn holds(column: &Column, value: &Avro) -> Result<()> {
 fn text(column: &Column, value: &Avro) -> Result<Option<String>> {
     Ok(Some(match value {
         Avro::Null => return Ok(None),
+        Avro::String(text) if column.column_type == ColumnType::Json => plain_json(text),
         Avro::String(text) => text.clone(),
         Avro::Long(number) => number.to_string(),
         Avro::Boolean(truth) => truth.to_string(),
@@ -159,7 +160,7 @@ fn text(column: &Column, value: &Avro) -> Result<Option<String>> {
     }))
 }
 
-/// The type of the parameter that carries a column's values. JSON travels as text: see [`from_text`].
+/// The type of the parameter that carries a column's values. JSON travels as text.
 pub(super) const fn parameter_type(column: &Column) -> &'static str {
     match column.column_type {
         ColumnType::Int64 => "INT64",
@@ -170,9 +171,17 @@ pub(super) const fn parameter_type(column: &Column) -> &'static str {
     }
 }
 
-/// The column's value out of a quoted name that holds it as it travelled: JSON is parsed, and what
-/// cannot be is the text it is, as a JSON string.
-pub(super) fn from_text(column: &Column, quoted: &str) -> String {
+/// The column's value out of a parameter's quoted field.
+pub(super) fn from_parameter(column: &Column, quoted: &str) -> String {
+    match column.column_type {
+        ColumnType::Json => format!("PARSE_JSON({quoted})"),
+        _ => quoted.to_owned(),
+    }
+}
+
+/// The column's value out of a file's quoted column: JSON is text there, and what cannot be parsed is
+/// the text it is, as a JSON string.
+pub(super) fn from_file(column: &Column, quoted: &str) -> String {
     match column.column_type {
         ColumnType::Json => format!(
             "IF({quoted} IS NULL, NULL, COALESCE(SAFE.PARSE_JSON({quoted}, wide_number_mode => 'round'), \
@@ -180,6 +189,12 @@ pub(super) fn from_text(column: &Column, quoted: &str) -> String {
         ),
         _ => quoted.to_owned(),
     }
+}
+
+/// JSON as the service parses it without complaint: numbers as a float has them, and what is no JSON is
+/// the text it is, as a JSON string.
+fn plain_json(text: &str) -> String {
+    serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text)).to_string()
 }
 
 #[cfg(test)]

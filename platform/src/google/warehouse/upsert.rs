@@ -124,10 +124,12 @@ impl Inner {
             columns.join(", ")
         );
         self.queries.run(&Query::reading(attempted, create)).await?;
-        let names = quoted_names(table).join(", ");
+        let names = quoted_names(table);
+        let values: Vec<String> = names.iter().map(|name| format!("r.{name}")).collect();
+        let insert =
+            format!("INSERT INTO {quoted} ({}) SELECT {} FROM UNNEST(@rows) AS r", names.join(", "), values.join(", "));
         for texts in requests {
-            let insert = format!("INSERT INTO {quoted} ({names}) SELECT {names} FROM UNNEST(@rows)");
-            let query = Query::reading(attempted, insert).with(vec![rows_parameter(table, texts)]);
+            let query = Query::reading(attempted, &insert).with(vec![rows_parameter(table, texts)]);
             self.queries.run(&query).await?;
         }
         Ok(Source::Table(name))
@@ -199,7 +201,7 @@ fn merge(table: Table, source: &str) -> String {
     let read: Vec<String> = table
         .columns()
         .iter()
-        .map(|column| format!("{} AS {}", rows::from_text(column, &format!("r.{}", quote(column))), quote(column)))
+        .map(|column| format!("{} AS {}", rows::from_parameter(column, &format!("r.{}", quote(column))), quote(column)))
         .collect();
     let version = dialect.quote(version_column(table));
     let joined: Vec<String> = keys.iter().map(|key| format!("t.{key} = s.{key}")).collect();
@@ -250,7 +252,7 @@ fn replace_part(source: &str) -> String {
     let read: Vec<String> = table
         .columns()
         .iter()
-        .map(|column| rows::from_text(column, &format!("r.{}", dialect.quote(&column.name))))
+        .map(|column| rows::from_parameter(column, &format!("r.{}", dialect.quote(&column.name))))
         .collect();
     format!(
         "DELETE FROM {name} WHERE snapshot_id = @snapshot AND `kind` = @kind AND {part} = @part;\n\

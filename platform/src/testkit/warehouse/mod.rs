@@ -4,6 +4,7 @@
 //! broken promise panics, as a failed test does. Nothing here knows SQL.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A failed unwrap is a broken promise.
 
+pub mod history;
 pub mod limits;
 pub mod loading;
 pub mod parts;

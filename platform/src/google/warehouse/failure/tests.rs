@@ -55,7 +55,7 @@ fn a_transaction_that_lost_did_not_happen() {
     for message in [
         "Transaction is aborted due to concurrent update against table p:d.t. Transaction ID: 1",
         "Could not serialize access to table p:d.t due to concurrent update",
-        "Failed to commit: Transaction conflict - attempting to delete from table",
+        "Transaction was aborted due to a concurrent transaction",
     ] {
         assert_eq!(outcome_of(refused(400, "invalidQuery", message), Effect::Write), Outcome::Not, "{message}");
     }
