@@ -189,7 +189,8 @@ async fn a_process_that_ends_between_the_load_job_and_the_rows_is_taken_over_fro
     assert_eq!(warehouse.load(&job("s1", part), objects.as_ref()).await.unwrap(), LoadOutcome::AlreadyLoaded);
     assert_eq!(pods_of(&warehouse).await, both);
     assert_eq!(world.load_jobs(&dataset).await.len(), 1, "the first process' job served the second");
-    let stages = format!("SELECT COUNT(*) FROM `{dataset}`.INFORMATION_SCHEMA.TABLES WHERE table_name LIKE 'podledger_stage%'");
+    let stages =
+        format!("SELECT COUNT(*) FROM `{dataset}`.INFORMATION_SCHEMA.TABLES WHERE table_name LIKE 'podledger_stage%'");
     assert_eq!(world.sql(&stages).await, [["0"]], "no stage is left");
 }
 
@@ -301,7 +302,8 @@ async fn an_answer_of_several_pages_is_whole_and_its_times_are_those_of_one_page
         .collect();
     let whole = world.open(&dataset).await;
     whole.upsert(Table::PipelineLedger, file(&rows)).await.unwrap();
-    let settings = BigQuerySettings { emulator: Some(world.servers.bigquery()), page_rows: 3, ..BigQuerySettings::default() };
+    let settings =
+        BigQuerySettings { emulator: Some(world.servers.bigquery()), page_rows: 3, ..BigQuerySettings::default() };
     let paged = BigQueryWarehouse::open(PROJECT, &dataset, settings).await.unwrap();
     let question = Question::Rows { name: "pipeline_ledger".to_owned(), limit: PLENTY };
     let (one, many) = (whole.ask(&question).await.unwrap(), paged.ask(&question).await.unwrap());
@@ -340,12 +342,13 @@ async fn what_a_dataset_lacks_is_told_and_then_created_and_nothing_else() {
     let Some(world) = World::start() else { return };
     let dataset = world.fresh();
     let warehouse = world.open(&dataset).await;
-    let told = async || -> Vec<String> {
-        warehouse.difference().await.unwrap().iter().map(ToString::to_string).collect()
-    };
+    let told =
+        async || -> Vec<String> { warehouse.difference().await.unwrap().iter().map(ToString::to_string).collect() };
     let lacks = told().await;
     assert_eq!(lacks[0], format!("create dataset test.{dataset}"));
-    assert!(lacks.contains(&"create table gke_pods".to_owned()) && lacks.contains(&"create view pod_metrics".to_owned()));
+    assert!(
+        lacks.contains(&"create table gke_pods".to_owned()) && lacks.contains(&"create view pod_metrics".to_owned())
+    );
     assert_eq!(told().await, lacks, "telling creates nothing");
     warehouse.prepare().await.unwrap();
     assert_eq!(told().await, Vec::<String>::new());
@@ -353,11 +356,10 @@ async fn what_a_dataset_lacks_is_told_and_then_created_and_nothing_else() {
     let of = |table: &str| format!("`{dataset}`.`{table}`");
     world.sql(&format!("ALTER TABLE {} DROP COLUMN labels", of("gke_pods"))).await;
     world.sql(&format!("DROP VIEW {}", of("pod_metrics"))).await;
-    world.sql(&format!("UPDATE {} SET definition = 'old' WHERE name = 'user_pod_usage'", of("podledger_prepared"))).await;
-    assert_eq!(
-        told().await,
-        ["add column gke_pods.labels", "create view pod_metrics", "replace view user_pod_usage"]
-    );
+    world
+        .sql(&format!("UPDATE {} SET definition = 'old' WHERE name = 'user_pod_usage'", of("podledger_prepared")))
+        .await;
+    assert_eq!(told().await, ["add column gke_pods.labels", "create view pod_metrics", "replace view user_pod_usage"]);
     warehouse.prepare().await.unwrap();
     assert_eq!(told().await, Vec::<String>::new());
     let (objects, _) = world.bucket().await;

@@ -77,7 +77,7 @@ pub(super) async fn targets(
         targets.push(of_objects(objects, topology, project, emulators.storage.as_deref()).await?);
     }
     if let Some(warehouse) = &settings.warehouse {
-        targets.push(of_warehouse(warehouse, topology));
+        targets.push(of_warehouse(warehouse, topology, emulators.bigquery.as_deref()));
     }
     Ok(targets)
 }
@@ -127,14 +127,14 @@ async fn of_objects(
     })
 }
 
-fn of_warehouse(address: &WarehouseAddress, topology: &Topology) -> Target {
+fn of_warehouse(address: &WarehouseAddress, topology: &Topology, emulator: Option<&str>) -> Target {
     match address {
         WarehouseAddress::Sqlite(path) => {
             let shown = format!("sqlite:{}", path.display());
             embedded(Embedded::Warehouse(address.clone()), "warehouse", shown, path.clone())
         }
         WarehouseAddress::BigQuery { project, dataset } => {
-            let wanted = warehouse::BigQuery::new(address.clone(), topology.dataset.clone());
+            let wanted = warehouse::BigQuery::new(project, dataset, emulator, topology.dataset.clone());
             Target { address: format!("bigquery:{project}.{dataset}"), place: Place::BigQuery(Box::new(wanted)) }
         }
     }
