@@ -11,11 +11,15 @@ use platform::testkit::kubernetes::ControlPlane;
 use schemas::manifest::Manifest;
 
 use crate::kubernetes_lab::Lab;
-use crate::{PODS, turn};
+use crate::{PODS, pods_listed, turn};
 
-/// Pods before the interruption, and those that come with it.
-const BEFORE: u64 = 1_600;
+/// Pods before the interruption where the environment does not say, and those that come with it.
+const DEFAULT_BEFORE: u64 = 1_600;
 const DURING: u64 = 40;
+fn before() -> u64 {
+    pods_listed(DEFAULT_BEFORE)
+}
+
 /// Pages of the first list that are read before it.
 const PAGES_BEFORE: usize = 2;
 
@@ -27,7 +31,7 @@ async fn plane() -> Option<Arc<ControlPlane>> {
         "--apiserver-arg=--feature-gates=ListFromCacheSnapshot=false",
     ])?;
     plane.create_namespace("team").await;
-    plane.create_pods("team", 0..BEFORE).await;
+    plane.create_pods("team", 0..before()).await;
     Some(Arc::new(plane))
 }
 
@@ -59,7 +63,7 @@ async fn history_dropped_in_the_middle_means_a_second_attempt() {
     let Some(plane) = plane().await else { return };
     let at_server = Arc::clone(&plane);
     let happens = async move {
-        at_server.create_pods("team", BEFORE..BEFORE + DURING).await;
+        at_server.create_pods("team", before()..before() + DURING).await;
         at_server.compact().await;
     };
     let interrupted = Arc::new(Interrupted::new(cluster(&plane).await, Kind::Pods, PAGES_BEFORE, happens));
@@ -67,7 +71,7 @@ async fn history_dropped_in_the_middle_means_a_second_attempt() {
     let manifest = lab.snapshot("compacted", interrupted.clone()).await.unwrap();
     assert!(interrupted.happened());
     // The second list is of a later version, so it has the pods that came in between.
-    holds_one_attempt(&lab, "compacted", &manifest, BEFORE + DURING).await;
+    holds_one_attempt(&lab, "compacted", &manifest, before() + DURING).await;
     assert!(manifest.kinds.values().all(|kind| kind.complete), "{manifest:?}");
 }
 
@@ -93,7 +97,7 @@ async fn a_server_killed_in_the_middle_means_another_attempt_once_it_is_back() {
         // It comes back while the lists of all kinds are being tried again.
         tokio::spawn(async move {
             at_server.start_api_server().await;
-            at_server.create_pods("team", BEFORE..BEFORE + DURING).await;
+            at_server.create_pods("team", before()..before() + DURING).await;
         });
     };
     let interrupted = Arc::new(Interrupted::new(cluster(&plane).await, Kind::Pods, PAGES_BEFORE, happens));
@@ -101,7 +105,7 @@ async fn a_server_killed_in_the_middle_means_another_attempt_once_it_is_back() {
     let manifest = lab.snapshot("killed", interrupted.clone()).await.unwrap();
     assert!(interrupted.happened());
     let listed = u64::try_from(manifest.kinds["pods"].object_count).unwrap();
-    assert!((BEFORE..=BEFORE + DURING).contains(&listed), "{listed}");
+    assert!((before()..=before() + DURING).contains(&listed), "{listed}");
     holds_one_attempt(&lab, "killed", &manifest, listed).await;
     assert!(manifest.kinds.values().all(|kind| kind.complete), "{manifest:?}");
 }
@@ -122,6 +126,6 @@ async fn cut_and_refused_answers_mean_another_attempt_and_never_a_part_of_a_list
     let cluster = KubeCluster::with_config(config, KubeSettings::default()).unwrap();
     let lab = Lab::new();
     let manifest = lab.snapshot("troubled", Arc::new(cluster)).await.unwrap();
-    holds_one_attempt(&lab, "troubled", &manifest, BEFORE).await;
+    holds_one_attempt(&lab, "troubled", &manifest, before()).await;
     assert!(manifest.kinds.values().all(|kind| kind.complete), "{manifest:?}");
 }

@@ -8,11 +8,9 @@ use platform::kubernetes::{KubeCluster, KubeSettings};
 use platform::testkit::kubernetes::ControlPlane;
 
 use crate::kubernetes_lab::{Lab, PART_OBJECTS};
-use crate::turn;
+use crate::{pods_listed, turn};
 
-/// How many pods, where it is not the default.
-const COUNT: &str = "PODLEDGER_TEST_PODS";
-/// How many otherwise.
+/// Pods that are listed where the environment does not say.
 const DEFAULT_COUNT: u64 = 2_000;
 /// What a snapshot may take beyond what the process has before it, in mebibytes.
 const GROWTH_BOUND_MIB: u64 = 64;
@@ -21,7 +19,7 @@ const GROWTH_BOUND_MIB: u64 = 64;
 async fn a_list_of_many_pods_is_complete_in_bounded_memory() {
     let _turn = turn().await;
     let Some(plane) = ControlPlane::start_api_server_alone(&[]) else { return };
-    let count = std::env::var(COUNT).map_or(DEFAULT_COUNT, |count| count.parse().unwrap());
+    let count = pods_listed(DEFAULT_COUNT);
     plane.create_namespace("team").await;
     let began = Instant::now();
     plane.create_pods("team", 0..count).await;
@@ -32,7 +30,8 @@ async fn a_list_of_many_pods_is_complete_in_bounded_memory() {
     let before = forget_peak();
     let began = Instant::now();
     let manifest = lab.snapshot("large", Arc::new(cluster)).await.unwrap();
-    let (elapsed, growth) = (began.elapsed(), peak_mebibytes().map(|peak| peak - before.unwrap_or_default()));
+    let (elapsed, peak) = (began.elapsed(), peak_mebibytes());
+    let growth = before.zip(peak).map(|(before, peak)| peak - before);
 
     let pods = &manifest.kinds["pods"];
     assert!(pods.complete && pods.object_count == i64::try_from(count).unwrap(), "{pods:?}");
@@ -47,7 +46,7 @@ async fn a_list_of_many_pods_is_complete_in_bounded_memory() {
     assert!(counts.iter().all(|count| *count <= PART_OBJECTS.parse().unwrap()), "{counts:?}");
     assert_eq!(names.len() as u64, count, "each pod once");
     println!(
-        "listed {count} pods of {} bytes as stored in {elapsed:.2?}, {} parts, resident at most {growth:?} MiB more",
+        "listed {count} pods of {} bytes as stored in {elapsed:.2?}, {} parts; resident at most {peak:?} MiB, {growth:?} more than before",
         bytes / names.len(),
         pods.parts.len(),
     );

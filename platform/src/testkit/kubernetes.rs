@@ -245,22 +245,35 @@ async fn create(client: &Client, path: &str, object: &Value) -> Value {
     serde_json::from_slice(&body).unwrap_or_else(|error| panic!("create at {path}: {error}"))
 }
 
-/// A pod such as a Deployment makes, about 4 KB as the API lists it, with a credential where people
-/// put them.
+/// A pod such as a Deployment makes, about 6 KB as the API lists it, with credentials where people put
+/// them.
 fn pod(number: u64) -> Value {
-    let labels: serde_json::Map<_, _> =
-        (0..8).map(|label| (format!("example.com/label-{label}"), json!(format!("value-{label}")))).collect();
-    let variables: Vec<_> = (0..12)
-        .map(|variable| json!({"name": format!("VARIABLE_{variable}"), "value": format!("secret-of-{number}-{variable}")}))
-        .collect();
-    json!({
-        "metadata": {"name": format!("pod-{number:06}"), "labels": labels},
-        "spec": {"containers": [{
-            "name": "main",
-            "image": "registry.example.com/team/api:1.2.3",
-            "env": variables,
+    let named = |prefix: &str, count: u64, value: &str| -> serde_json::Map<_, _> {
+        (0..count).map(|entry| (format!("example.com/{prefix}-{entry}"), json!(format!("{value}-{entry}")))).collect()
+    };
+    let variables = |container: &str| -> Vec<_> {
+        let value = |variable: u64| format!("secret-of-{number}-{container}-{variable}");
+        (0..16).map(|variable| json!({"name": format!("VARIABLE_{variable}"), "value": value(variable)})).collect()
+    };
+    let container = |name: &str| {
+        let probe = json!({"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 5, "failureThreshold": 3});
+        json!({
+            "name": name,
+            "image": format!("registry.example.com/team/{name}:1.2.3"),
+            "env": variables(name),
+            "ports": [{"name": format!("{name}-http"), "containerPort": 8080}],
             "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
-        }]},
+            "livenessProbe": probe,
+            "readinessProbe": probe,
+        })
+    };
+    json!({
+        "metadata": {
+            "name": format!("pod-{number:06}"),
+            "labels": named("label", 8, "value"),
+            "annotations": named("annotation", 6, "something that a tool left behind for itself to find"),
+        },
+        "spec": {"containers": [container("api"), container("proxy")]},
     })
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use podledger_platform::kubernetes::{GkeRoute, GkeSettings};
-use podledger_platform::ports::{Cluster as _, Kind};
-use podledger_platform::testkit::cluster::{Gate, Subject, contract};
+use podledger_platform::ports::{Cluster as _, Kind, RawObject};
+use podledger_platform::testkit::cluster::{Gate, Subject, contract, drain};
 use podledger_platform::testkit::kubernetes::ControlPlane;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::child::{self, answer};
 use crate::google::{Google, described};
@@ -111,8 +111,22 @@ async fn the_connect_gateway_of_the_clusters_fleet_is_a_way_in() {
     let cluster = google.cluster_with("europe-west2/prod-uk", GkeRoute::ConnectGateway, settings);
     all_pods(&pods(&cluster).await.unwrap());
     assert_eq!(gate.requests(PODS), PAGES);
-    let version = podledger_platform::testkit::cluster::drain(&cluster, Kind::Clusters, AT).await.unwrap();
+    let version = drain(&cluster, Kind::Clusters, AT).await.unwrap();
     assert_eq!(version.len(), 1, "paths that are no resources go the same way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gke_cluster_says_its_name_at_google_beside_its_version() {
+    let Some(plane) = shared().await else { return };
+    let google = Google::start().await;
+    google.gives([&plane.token("reader")]);
+    google.has("europe-west2/prod-uk", described(plane.address(), &plane.authority()));
+    let cluster = google.cluster("europe-west2/prod-uk", GkeRoute::Endpoint);
+    let found = drain(&cluster, Kind::Clusters, AT).await.unwrap();
+    let [RawObject::Json(object)] = &found[..] else { panic!("{found:?}") };
+    let object: Value = serde_json::from_slice(object).unwrap();
+    assert_eq!([&object["name"], &object["project"], &object["location"]], ["prod-uk", "p", "europe-west2"]);
+    assert_eq!(object["gitVersion"], plane.get("/version").await["gitVersion"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

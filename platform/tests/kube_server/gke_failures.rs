@@ -1,5 +1,7 @@
 //! What goes wrong between a name at Google and a list, and what is said about it.
 
+use std::time::Duration;
+
 use podledger_platform::kubernetes::{GkeRoute, GkeSettings};
 use podledger_platform::ports::ClusterError;
 use podledger_platform::testkit::cluster::Gate;
@@ -146,6 +148,21 @@ async fn an_answer_that_describes_no_cluster_is_refused_with_the_reason() {
         let text = if reason.is_empty() { unavailable(&error) } else { refused(&error) };
         assert!(text.contains(reason) && text.len() < 2_000, "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_do_not_answer_are_given_up_and_tried_anew() {
+    let Some(plane) = shared().await else { return };
+    let google = Google::start().await;
+    google.gives([&plane.token("reader")]);
+    google.has("l/c", described(plane.address(), &plane.authority()));
+    google.is_silent(true);
+    let impatient = google.tokens().with_patience(Duration::from_millis(500));
+    let cluster = google.cluster_by("l/c", GkeRoute::Endpoint, GkeSettings::default(), impatient);
+    let error = unavailable(&pods(&cluster).await.unwrap_err());
+    assert!(error.contains("get a Google access token: no answer within 500ms"), "{error}");
+    google.is_silent(false);
+    all_pods(&pods(&cluster).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,8 @@ struct Told {
     /// What the token service gives, in order; the last one again and again.
     tokens: VecDeque<(u16, Value)>,
     tokens_given: u64,
+    /// Whether whoever asks for a token waits for ever.
+    silent: bool,
     /// What the Container API answers first, in order.
     answers: VecDeque<(u16, Value)>,
     /// Tokens the Container API does not accept.
@@ -71,6 +73,11 @@ impl Google {
         self.told().tokens.push_back((status, json!({"error": error, "error_description": "told so"})));
     }
 
+    /// Does not answer any request for a token until told otherwise.
+    pub(crate) fn is_silent(&self, silent: bool) {
+        self.told().silent = silent;
+    }
+
     /// Answers the next lookup so.
     pub(crate) fn answers(&self, status: u16, body: Value) {
         self.told().answers.push_back((status, body));
@@ -107,10 +114,14 @@ impl Google {
     }
 
     pub(crate) fn cluster_with(&self, at: &str, route: GkeRoute, settings: GkeSettings) -> GkeCluster {
+        self.cluster_by(at, route, settings, self.tokens())
+    }
+
+    pub(crate) fn cluster_by(&self, at: &str, route: GkeRoute, settings: GkeSettings, tokens: Tokens) -> GkeCluster {
         let (location, cluster) = at.split_once('/').unwrap();
         let name = GkeName { project: "p".to_owned(), location: location.to_owned(), cluster: cluster.to_owned() };
         let settings = GkeSettings { container_api: self.url(), ..settings };
-        GkeCluster::with_tokens(name, route, settings, self.tokens()).unwrap()
+        GkeCluster::with_tokens(name, route, settings, tokens).unwrap()
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -135,7 +146,12 @@ pub(crate) fn failure(code: u16, message: &str) -> Value {
 }
 
 async fn answer(State(told): State<Arc<Mutex<Told>>>, request: Request) -> Response {
-    let (path, mut told) = (request.uri().path().to_owned(), told.lock().unwrap());
+    let path = request.uri().path().to_owned();
+    let silent = path == "/token" && told.lock().unwrap().silent;
+    if silent {
+        std::future::pending::<()>().await;
+    }
+    let mut told = told.lock().unwrap();
     if path == "/token" {
         told.tokens_given += 1;
         let next = if told.tokens.len() > 1 { told.tokens.pop_front() } else { told.tokens.front().cloned() };

@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// serveControl lets a test stop, start and age the cluster, one request at a time.
-func serveControl(ctx context.Context, c *cluster, listener net.Listener, end func()) {
+// serveControl lets a test stop, start and age the cluster, one request at a time. When it is told to
+// end everything it calls end, answers, and calls ended.
+func serveControl(ctx context.Context, c *cluster, listener net.Listener, end, ended func()) {
 	var turn sync.Mutex
 	mux := http.NewServeMux()
 	handle := func(name string, command func() error) {
@@ -25,6 +26,12 @@ func serveControl(ctx context.Context, c *cluster, listener net.Listener, end fu
 	handle("kill-apiserver", func() error { return c.stopAPIServer(syscall.SIGKILL) })
 	handle("start-apiserver", func() error { return c.startAPIServer(ctx) })
 	handle("compact", func() error { return c.etcd.compact(ctx) })
-	handle("end", sync.OnceValue(func() error { end(); return nil }))
+	mux.HandleFunc("POST /end", func(w http.ResponseWriter, _ *http.Request) {
+		turn.Lock() // for good: nothing comes after the end
+		end()
+		w.WriteHeader(http.StatusOK)
+		http.NewResponseController(w).Flush()
+		ended()
+	})
 	http.Serve(listener, mux) // ends with its listener
 }

@@ -131,11 +131,11 @@ func supervise(o options) error {
 	}
 	defer listener.Close()
 	ended := make(chan struct{})
-	go serveControl(ctx, c, listener, func() {
+	end := func() {
 		c.stop()
 		remove() // before the answer: who asked may kill this process after it
-		close(ended)
-	})
+	}
+	go serveControl(ctx, c, listener, end, func() { close(ended) })
 
 	ready, err := json.Marshal(c.describe(listener.Addr().String()))
 	if err != nil {

@@ -115,7 +115,7 @@ impl Inventory {
                 self.note_api_version(kind, api_version.unwrap_or_default());
             }
             Found::Audit(_) => notes.audits += 1,
-            Found::Version(bytes) => match cluster_object::from_version(&bytes) {
+            Found::Version(bytes) => match cluster_object::from_version(&bytes, None) {
                 Ok(Some(object)) if self.cluster.is_none() => self.cluster = Some(object),
                 Ok(_) => {}
                 Err(reason) => tracing::warn!(file = notes.entry.name, reason, "what looked like a version is none"),

@@ -1,12 +1,14 @@
 //! Google's Container API: what it says of a cluster.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, anyhow};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::endpoint::{Description, FIELDS};
-use super::tokens::Tokens;
+use super::tokens::{Token, Tokens};
 use super::{GkeName, GkeSettings};
 use crate::nearest::nearest;
 
@@ -31,6 +33,7 @@ pub(super) struct ContainerApi {
     base: String,
     http: reqwest::Client,
     tokens: Tokens,
+    timeout: Duration,
 }
 
 /// An answer, whatever its status.
@@ -67,8 +70,8 @@ struct Listed {
 
 impl ContainerApi {
     pub(super) fn new(settings: &GkeSettings, tokens: Tokens) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(settings.lookup_timeout).build();
-        Ok(Self { base: settings.container_api.clone(), http: http.context("make an HTTP client")?, tokens })
+        let http = reqwest::Client::builder().build().context("make an HTTP client")?;
+        Ok(Self { base: settings.container_api.clone(), http, tokens, timeout: settings.lookup_timeout })
     }
 
     /// What is said of one cluster.
@@ -114,8 +117,14 @@ impl ContainerApi {
         Some(format!("gke:{}/{near}", name.project))
     }
 
-    /// Sends a GET; where the token is not accepted, once more with a new one.
+    /// Sends a GET; where the token is not accepted, once more with a new one. All of it is bounded in
+    /// time: lists of the cluster wait for it.
     async fn get(&self, path: &str, fields: &str) -> anyhow::Result<Answer> {
+        let answered = tokio::time::timeout(self.timeout, self.get_renewing(path, fields)).await;
+        answered.map_err(|_| anyhow!("no answer within {:?}", self.timeout))?
+    }
+
+    async fn get_renewing(&self, path: &str, fields: &str) -> anyhow::Result<Answer> {
         let token = self.tokens.token().await?;
         let answer = self.get_with(path, fields, &token).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
@@ -125,7 +134,7 @@ impl ContainerApi {
         self.get_with(path, fields, &self.tokens.token().await?).await
     }
 
-    async fn get_with(&self, path: &str, fields: &str, token: &super::tokens::Token) -> anyhow::Result<Answer> {
+    async fn get_with(&self, path: &str, fields: &str, token: &Token) -> anyhow::Result<Answer> {
         let mut url: reqwest::Url = format!("{}{path}", self.base).parse().context("the Container API's address")?;
         url.query_pairs_mut().append_pair("fields", fields);
         let mut request = self.http.get(url);

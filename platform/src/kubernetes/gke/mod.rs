@@ -85,7 +85,7 @@ pub struct GkeSettings {
     pub container_api: String,
     /// In place of Google's Connect gateway, without a slash at its end; none for Google's own.
     pub connect_gateway: Option<String>,
-    /// How long an answer of the Container API may take, as a whole.
+    /// How long an answer of the Container API may take, with the token it takes.
     pub lookup_timeout: Duration,
     /// How the API server is read.
     pub kube: KubeSettings,
@@ -177,7 +177,7 @@ impl GkeCluster {
             .with_layer(&tower::buffer::BufferLayer::new(WAITING_REQUESTS))
             .with_layer(&BearerLayer::new(self.tokens.clone()))
             .build();
-        Ok(KubeCluster::with_client(client, self.settings.kube.clone()))
+        Ok(KubeCluster::at_google(self.name.clone(), client, self.settings.kube.clone()))
     }
 
     /// Has the cluster looked up again by the next list, unless that happened meanwhile.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials};
@@ -12,14 +13,18 @@ use http::header::AUTHORIZATION;
 /// <https://cloud.google.com/kubernetes-engine/docs/how-to/api-server-authentication>
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
+/// How long credentials may take to give a token.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Makes credentials anew, with nothing cached.
 pub type CredentialsMaker = Arc<dyn Fn() -> anyhow::Result<Credentials> + Send + Sync>;
 
 /// A source of tokens. The credentials keep a token until shortly before it expires; a token that
-/// was rejected before its time, and credentials that failed for good, are replaced by new ones.
+/// was rejected before its time, and credentials that failed or do not answer, are replaced by new ones.
 #[derive(Clone)]
 pub struct Tokens {
     make: CredentialsMaker,
+    patience: Duration,
     current: Arc<Mutex<Current>>,
 }
 
@@ -62,7 +67,13 @@ impl Tokens {
 
     /// Tokens of credentials that are made where they are wanted.
     pub fn made_by(make: CredentialsMaker) -> Self {
-        Self { make, current: Arc::default() }
+        Self { make, patience: PATIENCE, current: Arc::default() }
+    }
+
+    /// The same, with another limit to how long credentials may take to give a token.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// A token that is valid now, as far as its issuer said.
@@ -71,19 +82,17 @@ impl Tokens {
     /// Credentials that give none: the next call begins with new ones.
     pub(super) async fn token(&self) -> anyhow::Result<Token> {
         let (number, credentials) = self.credentials()?;
-        let made = credentials.headers(http::Extensions::new()).await;
-        let headers = match made {
-            Ok(CacheableResource::New { data, .. }) => data,
-            Ok(CacheableResource::NotModified) => {
-                return Err(anyhow!("the credentials kept back a token that was asked for"));
-            }
-            Err(error) => {
-                // Some of the crate's credentials never try again after an error they think final.
-                self.replace(number);
-                return Err(anyhow::Error::from(error).context("get a Google access token"));
-            }
+        let made = tokio::time::timeout(self.patience, credentials.headers(http::Extensions::new())).await;
+        let failure = match made {
+            Ok(Ok(CacheableResource::New { data, .. })) => return Ok(Token { number, headers: data }),
+            Ok(Ok(CacheableResource::NotModified)) => anyhow!("the credentials keep back a token that was asked for"),
+            Ok(Err(error)) => anyhow!(error),
+            Err(_) => anyhow!("no answer within {:?}", self.patience),
         };
-        Ok(Token { number, headers })
+        // Some of the crate's credentials never try again after an error they think final, and none
+        // gives up waiting.
+        self.replace(number);
+        Err(failure.context("get a Google access token"))
     }
 
     /// Has the next token come from new credentials, unless this one's were replaced already.

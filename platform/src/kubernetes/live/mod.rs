@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use schemas::Timestamp;
 
+use super::gke::GkeName;
 use crate::nearest::did_you_mean;
 use crate::ports::{Cluster, ClusterError, Kind, Listing, PortError, PortResult};
 use resource::{ResourcePath, VERSION_PATH};
@@ -57,6 +58,8 @@ impl Default for KubeSettings {
 pub struct KubeCluster {
     client: Client,
     settings: Arc<KubeSettings>,
+    /// Its name there, if it was found by it.
+    at_google: Option<Arc<GkeName>>,
 }
 
 impl KubeCluster {
@@ -80,12 +83,13 @@ impl KubeCluster {
     pub fn with_config(config: Config, settings: KubeSettings) -> PortResult<Self> {
         let client = Client::try_from(Self::bounded(config, &settings))
             .map_err(|error| PortError::never_will("configure a Kubernetes client", anyhow!(error)))?;
-        Ok(Self::with_client(client, settings))
+        Ok(Self { client, settings: Arc::new(settings), at_google: None })
     }
 
-    /// A cluster by a client at hand, whose configuration is [`KubeCluster::bounded`].
-    pub(super) fn with_client(client: Client, settings: KubeSettings) -> Self {
-        Self { client, settings: Arc::new(settings) }
+    /// A cluster found by its name at Google, by a client whose configuration is
+    /// [`KubeCluster::bounded`].
+    pub(super) fn at_google(name: GkeName, client: Client, settings: KubeSettings) -> Self {
+        Self { client, settings: Arc::new(settings), at_google: Some(Arc::new(name)) }
     }
 
     /// The configuration, guarding what the time-outs of this adapter do not reach: connections under
@@ -123,7 +127,7 @@ impl KubeCluster {
         let kind = Kind::Clusters;
         let bytes = walk::read_small(&self.client, &self.settings, kind, VERSION_PATH, VERSION_BOUND_BYTES).await?;
         let refused = |reason: String| ClusterError::Refused { kind, reason };
-        let object = super::cluster_object::from_version(&bytes).map_err(refused)?;
+        let object = super::cluster_object::from_version(&bytes, self.at_google.as_deref()).map_err(refused)?;
         Ok(super::listing::of_one(object.unwrap_or_else(super::cluster_object::unknown)))
     }
 }
