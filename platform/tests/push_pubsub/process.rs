@@ -160,7 +160,7 @@ async fn sigterm_finishes_what_was_pushed_and_exits_with_zero() {
     process.until("taken at attempt 1");
     process.signal("TERM");
     process.until("\"draining\"");
-    let client = Client::new();
+    let client = Client::builder().timeout(PATIENCE).build().unwrap();
     let status =
         async |path: &str| client.get(format!("http://{address}{path}")).send().await.unwrap().status().as_u16();
     assert_eq!((status("/readyz").await, status("/healthz").await), (503, 200));
