@@ -7,7 +7,7 @@ mod forge;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use podledger_platform::embedded::{BrokerSettings, DirObjects, SqliteBroker};
@@ -28,6 +28,8 @@ const HERE: Subscription = Subscription::new(Topic::RowBatches, "loader");
 const FORGED: usize = 200;
 /// Where their dice start.
 const SEED: u64 = 4;
+/// How long a test waits for an answer at most.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Unknown keys are looked for that seldom, in seconds.
 const PAUSE_SECONDS: u64 = 30;
 
@@ -75,7 +77,8 @@ async fn serve(keys: Serves) -> Served {
     let stage = Stage { name: "loader", consumers: vec![Consumer::new::<Incoming>(HERE, handler.clone())] };
     let (monitor, shutdown) = (Monitor::default(), Shutdown::new());
     let server = serve_push(stage, &ports, &settings, &delivery, &monitor, &shutdown).await.unwrap();
-    Served { keys, handler, monitor, server, client: Client::new(), _folder: folder }
+    let client = Client::builder().timeout(PATIENCE).build().unwrap();
+    Served { keys, handler, monitor, server, client, _folder: folder }
 }
 
 impl Served {

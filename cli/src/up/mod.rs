@@ -12,7 +12,7 @@ mod stages;
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use platform::runtime::{Env, Monitor, Needs, Shutdown, open, serve_http};
+use platform::runtime::{ConfigError, DeliveryMode, Env, Monitor, Needs, Shutdown, open, serve_http};
 use schemas::Purpose;
 
 use crate::args::{Format, UpArgs};
@@ -26,6 +26,10 @@ pub async fn run(args: &UpArgs, env: Env, format: Format, out: &mut impl Write) 
     let data = DataDir::open(&args.data.data)?;
     let _lock = data.lock()?; // held until the end
     let mut settings = house::settings(&env, &data)?;
+    if settings.delivery != DeliveryMode::Pull {
+        let reason = "push is for stages in processes of their own (expected with up: pull)";
+        return Err(ConfigError::new("PODLEDGER_DELIVERY", reason).into());
+    }
     let source = source::of(args)?;
     if let Some(source) = &source {
         source.apply(&mut settings);
