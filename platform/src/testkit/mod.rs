@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod cluster;
 pub mod objects;
+pub mod proxy;
 pub mod pubsub;
 pub mod servers;
 pub mod storage;
