@@ -12,4 +12,5 @@ pub mod proxy;
 pub mod pubsub;
 pub mod servers;
 pub mod storage;
+pub mod tokens;
 pub mod warehouse;

@@ -128,7 +128,7 @@ impl Up<'_> {
                 match piece {
                     Piece::Opaque(bytes) => self.send(&bytes).await?,
                     Piece::Head { first_line, bytes, ends } => {
-                        answering = self.answer_to(&first_line);
+                        answering = self.answer_to(&first_line, &bytes);
                         match &answering {
                             Some(answer) if ends => self.answer(answer, &first_line).await?,
                             Some(_) => {}
@@ -154,10 +154,10 @@ impl Up<'_> {
     }
 
     /// What this request gets instead of being passed on, if it is one that does.
-    fn answer_to(&self, first_line: &str) -> Option<Answer> {
+    fn answer_to(&self, first_line: &str, head: &[u8]) -> Option<Answer> {
         let weather = self.weather.borrow();
         match &weather.fault {
-            Fault::Answer(answer) if first_line.contains(&answer.to) && weather.strikes() => Some(answer.clone()),
+            Fault::Answer(answer) if answer.is_for(first_line, head) && weather.strikes() => Some(answer.clone()),
             _ => None,
         }
     }

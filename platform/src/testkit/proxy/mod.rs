@@ -20,6 +20,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use connection::Connection;
 
+/// How long counts are waited for, and how often they are looked at meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -66,6 +69,8 @@ pub struct Answer {
     pub body: String,
     /// Only requests whose first line (`POST /upload/… HTTP/1.1`) contains this; empty for all.
     pub to: String,
+    /// But none whose first line or headers contain this; empty for no exception.
+    pub unless: String,
     /// How many requests; then everything passes. [`ALWAYS`] for all.
     pub times: u64,
 }
@@ -74,7 +79,7 @@ impl Answer {
     /// So many requests get that status, with an error of the form that Google's services use.
     pub fn next(times: u64, status: u16) -> Self {
         let body = format!(r#"{{"error":{{"code":{status},"message":"injected by the proxy"}}}}"#);
-        Self { status, retry_after: None, body, to: String::new(), times }
+        Self { status, retry_after: None, body, to: String::new(), unless: String::new(), times }
     }
 
     /// And when to come again, in seconds.
@@ -87,6 +92,18 @@ impl Answer {
     #[must_use]
     pub fn to(self, text: impl Into<String>) -> Self {
         Self { to: text.into(), ..self }
+    }
+
+    /// But none whose first line or headers contain the text, such as a token that is still good.
+    #[must_use]
+    pub fn unless(self, text: impl Into<String>) -> Self {
+        Self { unless: text.into(), ..self }
+    }
+
+    /// Whether a request with that first line and that head gets it.
+    fn is_for(&self, first_line: &str, head: &[u8]) -> bool {
+        let excepted = !self.unless.is_empty() && memchr::memmem::find(head, self.unless.as_bytes()).is_some();
+        first_line.contains(&self.to) && !excepted
     }
 }
 
@@ -204,6 +221,20 @@ impl Proxy {
     /// Closes every open connection, once.
     pub fn cut_now(&self) {
         self.weather.send_modify(|weather| weather.cuts += 1);
+    }
+
+    /// Waits until the counts are such, for a fault that has to have struck.
+    ///
+    /// # Panics
+    /// Where they are not within 30 s.
+    pub async fn until(&self, such: impl Fn(&Counts) -> bool) {
+        let waiting = async {
+            while !such(&self.counts()) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("the counts are still {:?}", self.counts()));
     }
 
     /// What it did so far.
