@@ -100,10 +100,7 @@ pub(crate) fn came_to(error: &PortError) -> &'static str {
     }
 }
 
-/// Messages of a subscription that nobody has acknowledged, as the server has it now.
+/// Messages of [`PLAIN`] that nobody has acknowledged.
 pub(crate) async fn unacknowledged(server: &Server, project: &str) -> u64 {
-    let stats = reqwest::get(format!("{}/_test/stats", server.url("rest"))).await.unwrap();
-    let stats: serde_json::Value = stats.json().await.unwrap();
-    let subscription = format!("projects/{project}/subscriptions/{PLAIN}");
-    stats[subscription]["num_undelivered_messages"].as_u64().expect("the subscription is there")
+    podledger_platform::testkit::pubsub::unacknowledged(server, project, PLAIN).await
 }

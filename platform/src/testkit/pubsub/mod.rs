@@ -1,9 +1,16 @@
-//! Topics and subscriptions at a stand-in for Pub/Sub, as `podledger provision` would make them.
+//! A stand-in for Pub/Sub, used: topics and subscriptions as `podledger provision` would make them,
+//! what waits there, and messages carried through it for figures.
+
+mod carry;
 
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::DeadLetterPolicy;
 use schemas::{Subscription, Topic};
+
+use super::servers::Server;
+
+pub use carry::{Load, with_a_worker, with_the_client_alone};
 
 /// Shortest acknowledgement deadline of a subscription, in seconds. Receivers say their own.
 const ACK_DEADLINE_SECONDS: i32 = 10;
@@ -48,4 +55,15 @@ pub async fn provision(admin: &str, project: &str, provision: Provision) {
             .await;
         created.unwrap_or_else(|error| panic!("create subscription {subscription}: {error}"));
     }
+}
+
+/// Messages of a subscription that nobody has acknowledged, as the stand-in has it now.
+///
+/// # Panics
+/// Where the subscription is not there.
+pub async fn unacknowledged(server: &Server, project: &str, subscription: Subscription) -> u64 {
+    let stats = reqwest::get(format!("{}/_test/stats", server.url("rest"))).await.expect("the server answers");
+    let stats: serde_json::Value = stats.json().await.expect("with JSON");
+    let name = format!("projects/{project}/subscriptions/{subscription}");
+    stats[&name]["num_undelivered_messages"].as_u64().unwrap_or_else(|| panic!("{name}: not there"))
 }
