@@ -16,6 +16,6 @@ use google_cloud_auth::credentials::{Credentials, anonymous};
 
 /// The credentials to show instead of the application's default ones: those that were chosen, or,
 /// towards an emulator only, none.
-fn shown(chosen: Option<&Credentials>, emulated: bool) -> Option<Credentials> {
+fn credentials_shown(chosen: Option<&Credentials>, emulated: bool) -> Option<Credentials> {
     chosen.cloned().or_else(|| emulated.then(|| anonymous::Builder::new().build()))
 }

@@ -39,7 +39,7 @@ use schemas::{Subscription, Timestamp, Topic};
 use tokio_util::task::TaskTracker;
 
 use super::failure::{Effect, port_error};
-use super::{PubsubEmulator, shown};
+use super::{PubsubEmulator, credentials_shown};
 use crate::ports::{
     Backlog, Broker, Flow, Outgoing, PortError, PortResult, Receiver, SeekTo, SubscriptionCounts, bounds,
 };
@@ -127,7 +127,7 @@ impl PubsubBroker {
             topics = topics.with_endpoint(admin);
             subscriptions = subscriptions.with_endpoint(admin);
         }
-        if let Some(credentials) = shown(settings.credentials.as_ref(), settings.emulator.is_some()) {
+        if let Some(credentials) = credentials_shown(settings.credentials.as_ref(), settings.emulator.is_some()) {
             base = base.with_credentials(credentials.clone());
             subscriber = subscriber.with_credentials(credentials.clone());
             topics = topics.with_credentials(credentials.clone());

@@ -165,7 +165,7 @@ async fn again_alone(own: Publisher, messages: &[Message], mut results: Results)
 /// not, it may have happened.
 fn combine(results: Results, attempted: String) -> PortResult<Vec<String>> {
     let total = results.len();
-    let (mut ids, mut worst) = (Vec::with_capacity(total), None);
+    let (mut ids, mut worst) = (Vec::with_capacity(total), None::<(u8, Outcome, PublishError)>);
     for result in results {
         let error = match result {
             Ok(id) => {

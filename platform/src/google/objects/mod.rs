@@ -20,8 +20,8 @@ use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::read_resume_policy::{ReadResumePolicyExt as _, Recommended};
 use google_cloud_storage::retry_policy::RetryableErrors;
 
+use super::credentials_shown;
 use super::failure::{Effect, port_error};
-use super::shown;
 use crate::ports::{
     ByteStream, Created, Generation, MAX_KEY_BYTES, ObjectMeta, Objects, PortError, PortResult, Replaced, StoredObject,
 };
@@ -91,7 +91,7 @@ impl CloudStorageObjects {
             storage = storage.with_endpoint(endpoint);
             control = control.with_endpoint(endpoint);
         }
-        if let Some(credentials) = shown(settings.credentials.as_ref(), settings.emulator.is_some()) {
+        if let Some(credentials) = credentials_shown(settings.credentials.as_ref(), settings.emulator.is_some()) {
             storage = storage.with_credentials(credentials.clone());
             control = control.with_credentials(credentials);
         }

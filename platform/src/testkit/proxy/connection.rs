@@ -69,7 +69,8 @@ impl Connection {
         let client_out = Arc::new(Mutex::new(client_out));
         let counters = &self.counters;
         let up = Up { server_out, client_out: Arc::clone(&client_out), weather: weather.clone(), counters };
-        let down = Down { client_out, since: weather.borrow().since, passed: 0, weather, counters };
+        let since = weather.borrow().since;
+        let down = Down { client_out, since, passed: 0, weather, counters };
         tokio::try_join!(up.pump(client_in), down.pump(server_in)).map(drop)
     }
 }
