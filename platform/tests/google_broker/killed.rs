@@ -64,8 +64,14 @@ impl Running {
 
     /// Waits for its end; whether it was a success.
     async fn end(mut self) -> bool {
-        drop(self.output.take()); // a full pipe would hold it up
-        tokio::task::spawn_blocking(move || self.child.wait().unwrap().success()).await.unwrap()
+        let waiting = tokio::task::spawn_blocking(move || {
+            // Its last words are read, since a full or a closed pipe would change its end.
+            if let Some(output) = &mut self.output {
+                std::io::copy(output, &mut std::io::sink()).unwrap();
+            }
+            self.child.wait().unwrap().success()
+        });
+        tokio::time::timeout(ABILITIES.patience, waiting).await.expect("it ends").unwrap()
     }
 }
 

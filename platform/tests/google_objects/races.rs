@@ -10,8 +10,10 @@ use podledger_platform::testkit::proxy::Fault;
 use super::world::{PATIENCE, behind_a_proxy, content, retried, start};
 
 /// Each writer adds so many lines.
-const LINES: usize = 50;
-const WRITERS: usize = 4;
+const LINES: usize = 40;
+const WRITERS: usize = 3;
+/// After so many requests one answer is lost.
+const REQUESTS_PER_LOSS: u64 = 12;
 const KEY: &str = "journal";
 
 /// Adds a line of its own to the object, as a stage keeps a state: read, change, swap; after a doubt
@@ -54,14 +56,18 @@ async fn racing_writers_whose_answers_are_lost_write_every_line_once() {
     let writing = futures::future::join_all(writers);
     tokio::pin!(writing);
     let doubts: usize = loop {
-        // One answer after the other is lost, after its effect or in its middle.
-        let before = proxy.counts().cut;
-        proxy.set(Fault::Cut { after: (before % 3) * 150, times: 1 }).await;
+        // Now and then an answer is lost, after the effect: all of it or its end.
+        let before = proxy.counts();
+        let lose = async {
+            proxy.until(|now| now.requests >= before.requests + REQUESTS_PER_LOSS).await;
+            proxy.set(Fault::Cut { after: (before.cut % 3) * 150, times: 1 }).await;
+            proxy.until(|now| now.cut > before.cut).await;
+        };
         tokio::select! {
             written = tokio::time::timeout(PATIENCE, &mut writing) => {
                 break written.expect("they end").into_iter().map(Result::unwrap).sum();
             }
-            () = proxy.until(|now| now.cut > before) => {}
+            () = lose => {}
         }
     };
     let journal = content(&server, "races", KEY).await.unwrap();
