@@ -14,7 +14,9 @@ use podledger_platform::runtime::{Consumer, Env, Handle, HandleError, MessageCon
 use podledger_platform::testkit::broker::PLAIN;
 use podledger_platform::testkit::servers::Server;
 
-use super::world::{ABILITIES, FLOW, message, next, open, open_new, settings, start, text, unacknowledged};
+use super::world::{
+    ABILITIES, FLOW, message, next, open, open_new, settings, slow_down_acknowledgements, start, text, unacknowledged,
+};
 
 /// Set for children only: where messages are, and topics.
 const DATA: &str = "PODLEDGER_TEST_DATA";
@@ -154,6 +156,7 @@ async fn a_process_that_is_asked_to_stop_loses_no_acknowledgement() {
     let broker = open_new(PROJECT, &server, &settings).await;
     broker.publish(PLAIN.topic, (0..MESSAGES).map(message).collect()).await.unwrap();
     let mut child = Running::start("child_that_consumes", &server);
+    slow_down_acknowledgements(&server).await;
     child.reports(MESSAGES).await;
     // The last ones are acknowledged in this moment; what is sent every 100 ms is not sent yet.
     child.signal("TERM");

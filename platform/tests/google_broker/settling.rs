@@ -4,7 +4,8 @@ use podledger_platform::testkit::broker::PLAIN;
 use podledger_platform::testkit::pubsub::{Provision, provision};
 
 use super::world::{
-    FLOW, PROVISION, came_to, expire_leases, fault, message, next, open, open_new, start, text, unacknowledged,
+    FLOW, PROVISION, came_to, expire_leases, fault, message, next, open, open_new, slow_down_acknowledgements, start,
+    text, unacknowledged,
 };
 
 const PERMISSION_DENIED: i32 = 7;
@@ -17,6 +18,7 @@ async fn what_was_acknowledged_has_arrived_when_a_flush_returns() {
     let broker = open_new("flushed", &server, &settings).await;
     broker.publish(PLAIN.topic, (0..MESSAGES).map(message).collect()).await.unwrap();
     let mut receiver = broker.subscribe(PLAIN, FLOW).await.unwrap();
+    slow_down_acknowledgements(&server).await;
     for _ in 0..MESSAGES {
         assert!(next(&mut receiver).await.ack().await.unwrap());
     }

@@ -104,3 +104,11 @@ pub(crate) fn came_to(error: &PortError) -> &'static str {
 pub(crate) async fn unacknowledged(server: &Server, project: &str) -> u64 {
     podledger_platform::testkit::pubsub::unacknowledged(server, project, PLAIN).await
 }
+
+/// Makes each acknowledgement take a while, so that one that nobody waits for has not arrived. Much
+/// less than the runtime waits at its end.
+pub(crate) async fn slow_down_acknowledgements(server: &Server) {
+    const MILLISECONDS: u32 = 300;
+    let slow = serde_json::json!({"method": "Acknowledge", "code": 0, "times": 1_000, "delay_ms": MILLISECONDS});
+    fault(server, slow).await;
+}
