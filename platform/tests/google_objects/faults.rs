@@ -181,5 +181,6 @@ async fn an_upload_that_is_cut_in_its_middle_is_whole_or_not_there() {
             }
         }
     }
-    assert!(proxy.counts().cut > 0, "the fault struck");
+    let counts = proxy.counts();
+    assert!(counts.cut > 0 && counts.bytes_up > body.len() as u64, "the fault struck an upload: {counts:?}");
 }

@@ -9,10 +9,13 @@
 
 mod upload;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_gax::retry_policy::{NeverRetry, RetryPolicyExt as _};
 use google_cloud_storage::Error;
@@ -30,6 +33,10 @@ use upload::Payload;
 /// How often the client itself tries a call that only looks, or a piece of a long upload: through a
 /// hiccup. Beyond that the caller's own policy decides.
 const ATTEMPTS: u32 = 4;
+/// How long the client waits before its second attempt, before jitter, and at most before any. Its own
+/// choice of a second and more would make of a hiccup what the caller takes for an outage.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// How often a body that breaks off is read on from where it broke off.
 const RESUMES: u32 = 4;
 /// Objects of one page of a listing; the service's greatest.
@@ -83,10 +90,14 @@ impl CloudStorageObjects {
                 .map_err(|reason| PortError::never_will(&attempted, anyhow::anyhow!("prefix: {reason}")))?;
         }
         let retry = || RetryableErrors.with_attempt_limit(ATTEMPTS);
+        let delays = || {
+            ExponentialBackoffBuilder::new().with_initial_delay(FIRST_DELAY).with_maximum_delay(LONGEST_DELAY).clamp()
+        };
         let mut storage = Storage::builder()
             .with_retry_policy(retry())
+            .with_backoff_policy(delays())
             .with_read_resume_policy(Recommended.with_attempt_limit(RESUMES));
-        let mut control = StorageControl::builder().with_retry_policy(retry());
+        let mut control = StorageControl::builder().with_retry_policy(retry()).with_backoff_policy(delays());
         if let Some(endpoint) = &settings.emulator {
             storage = storage.with_endpoint(endpoint);
             control = control.with_endpoint(endpoint);
