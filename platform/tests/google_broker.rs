@@ -1,92 +1,30 @@
 //! Pub/Sub, as its stand-in serves it, keeps the port's promises.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A failed call is a failed test, also outside its function.
 
+#[path = "google_broker/expiry.rs"]
+mod expiry;
+#[path = "google_broker/faults.rs"]
+mod faults;
+#[path = "google_broker/killed.rs"]
+mod killed;
+#[path = "google_broker/settling.rs"]
+mod settling;
+#[path = "google_broker/world.rs"]
+mod world;
+
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use podledger_platform::google::{PubsubBroker, PubsubEmulator, PubsubSettings};
-use podledger_platform::ports::{Broker, Delivery, Flow, Outgoing, PortError, Receiver};
-use podledger_platform::testkit::broker::{Abilities, ORDERED, PLAIN, Subject, contract};
+use podledger_platform::google::PubsubSettings;
+use podledger_platform::ports::Outgoing;
+use podledger_platform::testkit::broker::{ORDERED, PLAIN, Subject, contract};
 use podledger_platform::testkit::pubsub::{Provision, provision};
-use podledger_platform::testkit::servers::{Built, Server};
 
-const ABILITIES: Abilities = Abilities {
-    shortest_lease: Duration::from_secs(10), // Pub/Sub's
-    max_delivery_attempts: 5,                // Pub/Sub's fewest
-    keeps_nack_delay: true,
-    knows_lost_leases: false, // acknowledgements are confirmed only where delivery is exactly once
-    counts: false,
-    seeks_exactly: true, // the stand-in does; Google's service after a while
-    extends_leases_itself: true,
-    seek_reaches_receivers: false,
-    counts_attempts_without_policy: false,
-    dead_letters_name_their_message: false,
-    largest_payload: 9_999_000, // the rest of the 10 MB is the request around it
-    patience: Duration::from_secs(60),
+use world::{
+    ABILITIES, FLOW, PROVISION, came_to, expire_leases, fault, keyed, message, next, open, open_new,
+    publish_in_the_end, start, text,
 };
-const PROVISION: Provision = Provision { max_delivery_attempts: 5, exactly_once: false };
-const FLOW: Flow = Flow { max_outstanding: 100, lease: Duration::from_secs(10) };
-/// What the child process is to do.
-const ROLE: &str = "PODLEDGER_TEST_ROLE";
-const DATA: &str = "PODLEDGER_TEST_DATA";
-const ADMIN: &str = "PODLEDGER_TEST_ADMIN";
-const PROJECT: &str = "killed";
-
-/// A running server, and settings for it with short times.
-fn start(arguments: &[&str]) -> Option<(Server, PubsubSettings)> {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok(); // as `main` does; another test may have
-    let server = Built::find("pubsub")?.start(arguments);
-    let settings = settings(server.url("grpc"), server.url("rest"));
-    Some((server, settings))
-}
-
-fn settings(data: String, admin: String) -> PubsubSettings {
-    PubsubSettings {
-        emulator: Some(PubsubEmulator { data, admin }),
-        call_within: Duration::from_secs(5),
-        longest_lease: Duration::from_secs(10),
-        look_after: Duration::from_secs(2),
-        ..PubsubSettings::default()
-    }
-}
-
-async fn open(project: &str, settings: &PubsubSettings) -> Arc<dyn Broker> {
-    Arc::new(PubsubBroker::open(project, settings.clone()).await.unwrap())
-}
-
-async fn open_new(project: &str, server: &Server, settings: &PubsubSettings) -> Arc<dyn Broker> {
-    provision(&server.url("rest"), project, PROVISION).await;
-    open(project, settings).await
-}
-
-fn message(text: impl std::fmt::Display) -> Outgoing {
-    Outgoing { payload: text.to_string().into_bytes(), ..Outgoing::default() }
-}
-
-fn keyed(key: &str, text: impl std::fmt::Display) -> Outgoing {
-    Outgoing { ordering_key: Some(key.to_owned()), ..message(text) }
-}
-
-fn text(delivery: &Delivery) -> String {
-    String::from_utf8(delivery.message.payload.clone()).unwrap()
-}
-
-async fn next(receiver: &mut Box<dyn Receiver>) -> Delivery {
-    tokio::time::timeout(ABILITIES.patience, receiver.next()).await.expect("a message comes").unwrap()
-}
-
-/// Publishes until it is published: how long that takes after an outage is not the point.
-async fn publish_in_the_end(broker: &Arc<dyn Broker>, message: Outgoing) {
-    let published = async {
-        while let Err(error) = broker.publish(PLAIN.topic, vec![message.clone()]).await {
-            assert!(error.is_outage(), "{error}");
-        }
-    };
-    tokio::time::timeout(ABILITIES.patience, published).await.expect("it is published in the end");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_keeps_the_contract() {
@@ -121,18 +59,6 @@ async fn an_exactly_once_subscription_confirms_acknowledgements() {
     assert!(again.ack().await.unwrap());
 }
 
-/// As if their holders had died a while ago.
-async fn expire_leases(server: &Server, project: &str) {
-    let subscription = format!("projects/{project}/subscriptions/{PLAIN}");
-    let url = format!("{}/_test/expire?subscription={subscription}", server.url("rest"));
-    reqwest::Client::new().post(url).send().await.unwrap().error_for_status().unwrap();
-}
-
-async fn fault(server: &Server, fault: serde_json::Value) {
-    let url = format!("{}/_test/fault", server.url("rest"));
-    reqwest::Client::new().post(url).json(&fault).send().await.unwrap().error_for_status().unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_goes_on_after_a_message_of_it_could_not_be_published() {
     const RESOURCE_EXHAUSTED: i32 = 8;
@@ -143,12 +69,7 @@ async fn a_key_goes_on_after_a_message_of_it_could_not_be_published() {
     let publish = || broker.publish(ORDERED.topic, vec![keyed("k", 1), keyed("k", 2)]);
     for (code, outcome) in [(RESOURCE_EXHAUSTED, "not"), (UNAVAILABLE, "perhaps"), (INVALID_ARGUMENT, "never")] {
         fault(&server, serde_json::json!({"method": "Publish", "code": code, "times": 1})).await;
-        let came_to = match publish().await.unwrap_err() {
-            PortError::DidNotHappen { .. } => "not",
-            PortError::MayHaveHappened { .. } => "perhaps",
-            PortError::NeverWill { .. } => "never",
-        };
-        assert_eq!(came_to, outcome, "code {code}");
+        assert_eq!(came_to(&publish().await.unwrap_err()), outcome, "code {code}");
     }
     assert_eq!(publish().await.unwrap().len(), 2);
     let mut receiver = broker.subscribe(ORDERED, FLOW).await.unwrap();
@@ -266,46 +187,4 @@ async fn a_subscription_that_is_deleted_ends_its_receiver_with_an_error() {
         let ended = tokio::time::timeout(ABILITIES.patience, receiver.next()).await.expect("it ends");
         assert!(ended.is_err_and(|error| error.to_string().contains(&PLAIN.name())));
     }
-}
-
-/// The child's part: takes a message, does its work, and is killed before it acknowledges.
-#[tokio::test(flavor = "multi_thread")]
-async fn child() {
-    if std::env::var(ROLE).is_err() {
-        return;
-    }
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    let settings = settings(std::env::var(DATA).unwrap(), std::env::var(ADMIN).unwrap());
-    let broker = open(PROJECT, &settings).await;
-    let mut receiver = broker.subscribe(PLAIN, FLOW).await.unwrap();
-    let delivery = next(&mut receiver).await;
-    println!("report {}", text(&delivery));
-    std::future::pending::<()>().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_whose_holder_was_killed_before_it_acknowledged_comes_again() {
-    use std::io::{BufRead as _, BufReader};
-    let Some((server, settings)) = start(&[]) else { return };
-    let broker = open_new(PROJECT, &server, &settings).await;
-    broker.publish(PLAIN.topic, vec![message("work")]).await.unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture"])
-        .envs([(ROLE, "holder".to_owned()), (DATA, server.url("grpc")), (ADMIN, server.url("rest"))])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let reported = tokio::task::spawn_blocking(move || {
-        lines.map(Result::unwrap).find_map(|line| line.split_once("report ").map(|(_, text)| text.to_owned()))
-    });
-    let reported = tokio::time::timeout(ABILITIES.patience, reported).await.expect("the child reports").unwrap();
-    assert_eq!(reported.as_deref(), Some("work"));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    // Its lease, which only it extended, runs out.
-    let mut receiver = broker.subscribe(PLAIN, FLOW).await.unwrap();
-    let delivery = next(&mut receiver).await;
-    assert_eq!((text(&delivery).as_str(), delivery.message.delivery_attempt), ("work", 2));
-    assert!(delivery.ack().await.unwrap());
 }

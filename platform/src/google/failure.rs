@@ -23,6 +23,8 @@ pub(super) enum Outcome {
     Perhaps,
     /// Nothing, and it never will as asked.
     Never,
+    /// Nothing, and it will not before somebody sets up or grants what it needs.
+    NotSetUp,
 }
 
 impl Outcome {
@@ -31,6 +33,7 @@ impl Outcome {
             Self::Not => PortError::did_not_happen(attempted, source),
             Self::Perhaps => PortError::may_have_happened(attempted, source),
             Self::Never => PortError::never_will(attempted, source),
+            Self::NotSetUp => PortError::not_set_up(attempted, source),
         }
     }
 }
@@ -40,8 +43,9 @@ pub(super) fn port_error(attempted: impl Into<String>, effect: Effect, error: Er
     outcome(&error, effect).error(attempted, error)
 }
 
-/// What became of the call. A refusal for want of permission counts as never, as the port has it;
-/// credentials that could not be had, or that were just rejected, do not: tokens are renewed.
+/// What became of the call. A refusal for want of a permission or a resource is not the request's
+/// fault. Credentials that could not be had, or that were just rejected, are renewed: that is worth
+/// trying again.
 pub(super) fn outcome(error: &Error, effect: Effect) -> Outcome {
     let perhaps = if effect == Effect::None { Outcome::Not } else { Outcome::Perhaps };
     if error.is_binding() || error.is_serialization() {
@@ -59,13 +63,8 @@ pub(super) fn outcome(error: &Error, effect: Effect) -> Outcome {
 
 fn of_code(code: Code, perhaps: Outcome) -> Outcome {
     match code {
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::PermissionDenied
-        | Code::FailedPrecondition
-        | Code::OutOfRange
-        | Code::Unimplemented => Outcome::Never,
+        Code::InvalidArgument | Code::AlreadyExists | Code::OutOfRange => Outcome::Never,
+        Code::NotFound | Code::PermissionDenied | Code::FailedPrecondition | Code::Unimplemented => Outcome::NotSetUp,
         // Refused before anything was done.
         Code::Unauthenticated | Code::ResourceExhausted | Code::Aborted => Outcome::Not,
         _ => perhaps,
@@ -76,7 +75,9 @@ fn of_http(code: u16, perhaps: Outcome) -> Outcome {
     match code {
         401 | 429 => Outcome::Not,
         408 | 500.. => perhaps,
-        400..=499 => Outcome::Never,
+        // What is wrong with the request itself: its form, its length, its content.
+        400 | 411 | 413..=417 | 422 | 431 => Outcome::Never,
+        400..=499 => Outcome::NotSetUp,
         _ => perhaps,
     }
 }
@@ -103,20 +104,21 @@ mod tests {
     fn what_can_never_succeed_is_told_from_what_may_have() {
         let cases = [
             (service(Code::InvalidArgument), Outcome::Never, Outcome::Never),
-            (service(Code::NotFound), Outcome::Never, Outcome::Never),
-            (service(Code::PermissionDenied), Outcome::Never, Outcome::Never),
+            (service(Code::NotFound), Outcome::NotSetUp, Outcome::NotSetUp),
+            (service(Code::PermissionDenied), Outcome::NotSetUp, Outcome::NotSetUp),
             (service(Code::ResourceExhausted), Outcome::Not, Outcome::Not),
             (service(Code::Unauthenticated), Outcome::Not, Outcome::Not),
             (service(Code::Unavailable), Outcome::Perhaps, Outcome::Not),
             (service(Code::Internal), Outcome::Perhaps, Outcome::Not),
             (service(Code::DeadlineExceeded), Outcome::Perhaps, Outcome::Not),
             (http(400), Outcome::Never, Outcome::Never),
-            (http(403), Outcome::Never, Outcome::Never),
+            (http(403), Outcome::NotSetUp, Outcome::NotSetUp),
+            (http(413), Outcome::Never, Outcome::Never),
             (http(401), Outcome::Not, Outcome::Not),
             (http(408), Outcome::Perhaps, Outcome::Not),
             (http(429), Outcome::Not, Outcome::Not),
             (http(503), Outcome::Perhaps, Outcome::Not),
-            (http_service(404, Code::Unknown), Outcome::Never, Outcome::Never),
+            (http_service(404, Code::Unknown), Outcome::NotSetUp, Outcome::NotSetUp),
             (http_service(503, Code::Unknown), Outcome::Perhaps, Outcome::Not),
             (http_service(409, Code::Aborted), Outcome::Not, Outcome::Not),
             (Error::io("cut"), Outcome::Perhaps, Outcome::Not),
@@ -132,9 +134,18 @@ mod tests {
 
     #[test]
     fn an_error_says_what_was_attempted_and_why_it_failed() {
-        let error = port_error("publish to violations", Effect::Write, service(Code::NotFound));
+        let error = port_error("publish to violations", Effect::Write, service(Code::InvalidArgument));
         assert!(matches!(error, PortError::NeverWill { .. }));
         let text = error.to_string();
         assert!(text.starts_with("publish to violations: will not succeed:") && text.contains("no"), "{text}");
+    }
+
+    #[test]
+    fn a_denied_call_is_nobodys_bad_request_and_says_what_mends_it() {
+        for code in [Code::PermissionDenied, Code::NotFound] {
+            let error = port_error("publish to violations", Effect::Write, service(code));
+            assert!(error.is_not_set_up() && error.is_outage(), "{error}");
+            assert!(error.to_string().contains("before what it needs is set up or granted"), "{error}");
+        }
     }
 }

@@ -12,5 +12,13 @@ pub mod warehouse;
 
 pub use broker::{PubsubBroker, PubsubSettings};
 pub use emulators::{EmulatorError, Emulators, PubsubEmulator};
-pub use objects::CloudStorageObjects;
+pub use objects::{CloudStorageObjects, StorageSettings};
 pub use warehouse::{BigQuerySettings, BigQueryWarehouse, TableChange};
+
+use google_cloud_auth::credentials::{Credentials, anonymous};
+
+/// The credentials to show instead of the application's default ones: those that were chosen, or,
+/// towards an emulator only, none.
+fn credentials_shown(chosen: Option<&Credentials>, emulated: bool) -> Option<Credentials> {
+    chosen.cloned().or_else(|| emulated.then(|| anonymous::Builder::new().build()))
+}

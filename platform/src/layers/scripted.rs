@@ -64,6 +64,11 @@ pub(crate) struct Script {
     pub(crate) subscriptions: AtomicUsize,
     pub(crate) lease_lost: AtomicBool,
     pub(crate) hangs: AtomicBool,
+    pub(crate) acks_fail: AtomicBool,
+    pub(crate) backlog_is_unknown: AtomicBool,
+    pub(crate) backlogs: AtomicUsize,
+    pub(crate) flushes: AtomicUsize,
+    pub(crate) flush_hangs: AtomicBool,
 }
 
 impl std::ops::Deref for ScriptedBroker {
@@ -148,7 +153,20 @@ impl Broker for ScriptedBroker {
     }
 
     async fn backlog(&self, _subscription: Subscription) -> PortResult<Backlog> {
+        self.backlogs.fetch_add(1, Ordering::SeqCst);
         Ok(Backlog { unacked: 2, oldest_unacked: Some(Duration::from_secs(7)) })
+    }
+
+    fn knows_backlog(&self) -> bool {
+        !self.backlog_is_unknown.load(Ordering::SeqCst)
+    }
+
+    async fn flush(&self) -> PortResult<()> {
+        self.flushes.fetch_add(1, Ordering::SeqCst);
+        if self.flush_hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
     }
 
     async fn counts(&self) -> PortResult<Option<Vec<SubscriptionCounts>>> {
@@ -194,6 +212,9 @@ impl ScriptedSettle {
 impl Settle for ScriptedSettle {
     async fn ack(&self) -> PortResult<bool> {
         self.note(Settled::Acked(self.id.clone()));
+        if self.broker.acks_fail.load(Ordering::SeqCst) {
+            return Err(doubt());
+        }
         Ok(!self.broker.lease_lost.load(Ordering::SeqCst))
     }
 

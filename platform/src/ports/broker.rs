@@ -96,6 +96,8 @@ pub struct SubscriptionCounts {
 ///   with the attributes `podledger_topic`, `podledger_subscription`, `podledger_message_id`,
 ///   `podledger_reason` and its own, never lost.
 /// - Acknowledged messages are kept for the retention time and delivered again after a seek.
+/// - After a receiver was dropped and `flush` returned, what was acknowledged does not come again
+///   because this process ended.
 #[async_trait]
 pub trait Broker: Send + Sync {
     /// Publishes messages to one topic, in order; all are durable on return, or an error says
@@ -108,14 +110,27 @@ pub trait Broker: Send + Sync {
     /// Seeks a subscription.
     async fn seek(&self, subscription: Subscription, to: SeekTo) -> PortResult<()>;
 
-    /// What waits at a subscription.
+    /// What waits at a subscription; `NeverWill` where that is [not known](Broker::knows_backlog).
     async fn backlog(&self, subscription: Subscription) -> PortResult<Backlog>;
+
+    /// Whether [`Broker::backlog`] is known to this broker. Pub/Sub tells it elsewhere (Cloud
+    /// Monitoring): nobody should ask again and again then.
+    fn knows_backlog(&self) -> bool {
+        true
+    }
 
     /// Counts of every subscription; `None` where the broker cannot count (Pub/Sub).
     async fn counts(&self) -> PortResult<Option<Vec<SubscriptionCounts>>>;
 
     /// Whether the broker answers at all: for readiness.
     async fn ping(&self) -> PortResult<()>;
+
+    /// Waits until the settlements of receivers that were dropped have reached the broker, all of
+    /// whose deliveries must be settled. Brokers whose settlements are made when they return, which
+    /// is the default, have nothing to wait for. Unbounded in time.
+    async fn flush(&self) -> PortResult<()> {
+        Ok(())
+    }
 }
 
 impl dyn Broker + '_ {

@@ -20,13 +20,34 @@ pub enum PortError {
         source: anyhow::Error,
     },
     /// It will never succeed as asked: a bad request, something missing, something denied.
-    #[error("{attempted}: will not succeed: {source:#}")]
+    #[error("{attempted}: will not succeed{remedy}: {source:#}")]
     NeverWill {
         /// What was attempted, on what.
         attempted: String,
         /// Why it failed.
         source: anyhow::Error,
+        /// What would have to change.
+        remedy: Remedy,
     },
+}
+
+/// What has to change before a call that will never succeed as asked can succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The request itself: nothing else mends it.
+    Request,
+    /// What it needs: somebody has to grant a permission, or to make a topic or a bucket. The same
+    /// request succeeds then.
+    Setup,
+}
+
+impl std::fmt::Display for Remedy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Request => Ok(()),
+            Self::Setup => f.write_str(" before what it needs is set up or granted"),
+        }
+    }
 }
 
 /// Result of a port's call.
@@ -43,13 +64,25 @@ impl PortError {
         Self::MayHaveHappened { attempted: attempted.into(), source: source.into() }
     }
 
-    /// A failure that no repetition mends.
+    /// A failure that no repetition mends: the request is at fault.
     pub fn never_will(attempted: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
-        Self::NeverWill { attempted: attempted.into(), source: source.into() }
+        Self::NeverWill { attempted: attempted.into(), source: source.into(), remedy: Remedy::Request }
     }
 
-    /// Whether trying again can help.
+    /// A failure that only somebody mends: a permission is missing, or a topic or bucket is.
+    pub fn not_set_up(attempted: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
+        Self::NeverWill { attempted: attempted.into(), source: source.into(), remedy: Remedy::Setup }
+    }
+
+    /// Whether the request is not at fault: the same one can succeed once what is down is back, or
+    /// what is missing is set up. A message that met such a failure is kept, never a dead letter
+    /// (docs/decisions/0037-a-denied-call-is-an-outage.md).
     pub const fn is_outage(&self) -> bool {
-        matches!(self, Self::DidNotHappen { .. } | Self::MayHaveHappened { .. })
+        !matches!(self, Self::NeverWill { remedy: Remedy::Request, .. })
+    }
+
+    /// Whether somebody has to set something up before the same call can succeed.
+    pub const fn is_not_set_up(&self) -> bool {
+        matches!(self, Self::NeverWill { remedy: Remedy::Setup, .. })
     }
 }

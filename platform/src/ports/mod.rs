@@ -16,7 +16,7 @@ pub use bounds::{
 pub use broker::{Backlog, Broker, Delivery, Flow, Incoming, Outgoing, Receiver, SeekTo, Settle, SubscriptionCounts};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use cluster::{Cluster, ClusterError, Kind, KindPage, Listing, RawObject, SourceAudit};
-pub use failure::{PortError, PortResult};
+pub use failure::{PortError, PortResult, Remedy};
 pub use key::MAX_KEY_BYTES;
 pub use objects::{ByteStream, Created, Generation, ObjectMeta, Objects, Replaced, StoredObject};
 pub use warehouse::{

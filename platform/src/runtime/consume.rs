@@ -6,14 +6,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::config_error::ConfigError;
 use super::handle::{Consumer, Stage};
 use super::health::{BEAT, Monitor, Pulse};
-use super::metrics::Gauges;
+use super::metrics::{Counters, Gauges};
 use super::ports::Ports;
 use super::settings::{DeliveryMode, RuntimeSettings};
 use super::settle::Work;
@@ -23,6 +23,9 @@ use crate::ports::{Broker, Flow, PortError, Receiver};
 
 /// How long after the drain the last deliveries may take to be given back.
 pub(super) const GIVING_BACK: Duration = Duration::from_secs(3);
+/// How long the last acknowledgements may take to reach the broker. With the usual drain of 25 s and
+/// [`GIVING_BACK`] this is less than 30 s, the usual grace before SIGKILL.
+const FLUSHING: Duration = Duration::from_secs(1);
 /// How often the backlog is measured.
 const BACKLOG_EVERY: Duration = Duration::from_secs(15);
 /// Delays before a receiver that failed is opened again.
@@ -70,6 +73,9 @@ pub(super) async fn run_monitored(
                 .metrics()
                 .gauges("podledger_oldest_unacked_seconds", "Age of the oldest message that was not acknowledged."),
             unacked: monitor.metrics().gauges("podledger_unacked_messages", "Messages that were not acknowledged."),
+            reopened: monitor
+                .metrics()
+                .counters("podledger_receivers_reopened", "Receivers that failed and are opened again."),
             stage: stage.name,
         };
         loops.spawn(pull.run());
@@ -88,12 +94,22 @@ pub(super) async fn run_monitored(
         }
         Ok::<(), anyhow::Error>(())
     };
-    tokio::select! {
-        ended = all_loops => ended?,
-        () = end_of_drain => {}
-    }
+    let ended = tokio::select! {
+        ended = all_loops => ended,
+        () = end_of_drain => Ok(()),
+    };
+    flush(ports.broker.as_ref()).await;
     tracing::info!(stage = stage.name, "stopped");
-    Ok(())
+    ended
+}
+
+/// Waits for what was acknowledged last and may still be on its way: it would come again.
+async fn flush(broker: &dyn Broker) {
+    match timeout(FLUSHING, broker.flush()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "acknowledgements may not have arrived, their messages come again"),
+        Err(_) => tracing::error!("acknowledgements not sent in time, their messages come again"),
+    }
 }
 
 /// One consumer's loop.
@@ -106,6 +122,7 @@ struct Pull {
     work: Arc<Work>,
     oldest: Gauges,
     unacked: Gauges,
+    reopened: Counters,
     stage: &'static str,
 }
 
@@ -158,6 +175,7 @@ impl Pull {
                 }
             };
             self.pulse.connecting();
+            self.reopened.add(&[("stage", self.stage), ("subscription", &subscription.name())], 1);
             let delay = delays.next_delay();
             tracing::warn!(%subscription, %error, delay_ms = delay.as_millis(), "receiver failed, will be opened again");
             tokio::select! {
@@ -225,8 +243,11 @@ impl Pull {
         }
     }
 
-    /// Measures the backlog for as long as it is polled.
+    /// Measures the backlog for as long as it is polled; without a gauge where it is not known.
     async fn measure_backlog(&self) {
+        if !self.broker.knows_backlog() {
+            return std::future::pending().await;
+        }
         let subscription = self.consumer.subscription.name();
         let labels = [("stage", self.stage), ("subscription", subscription.as_str())];
         let mut every = interval(BACKLOG_EVERY);

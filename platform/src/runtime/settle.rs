@@ -18,7 +18,7 @@ use super::metrics::{Counters, Durations, Gauges};
 use super::settings::RuntimeSettings;
 use super::trace::TraceContext;
 use crate::layers::RetryPolicy;
-use crate::ports::{Broker, Delivery, Incoming, Outgoing};
+use crate::ports::{Broker, Delivery, Incoming, Outgoing, PortError};
 
 /// A lease is extended that many times within its length, so that two extensions may fail.
 const EXTENSIONS_PER_LEASE: u32 = 3;
@@ -43,6 +43,7 @@ pub(super) struct Work {
     redelivery: RetryPolicy,
     drain_over: CancellationToken,
     messages: Counters,
+    unconfirmed: Counters,
     handle_seconds: Durations,
     in_hand: Gauges,
 }
@@ -73,6 +74,10 @@ impl Work {
             redelivery: settings.redelivery(),
             drain_over,
             messages: metrics.counters("podledger_messages", "Messages settled, by outcome."),
+            unconfirmed: metrics.counters(
+                "podledger_acks_unconfirmed",
+                "Acknowledgements that failed or were not answered in time; their messages may come again.",
+            ),
             handle_seconds: metrics.durations("podledger_handle_seconds", "Time from delivery to settlement."),
             in_hand: metrics.gauges("podledger_messages_in_hand", "Messages being handled."),
         }
@@ -121,7 +126,10 @@ impl Work {
             }
             never = self.keep_lease(&delivery) => match never {},
         };
-        let outcome = settle(delivery, settlement).await;
+        let outcome = match settlement {
+            Settlement::Ack(outcome) => self.ack(delivery, outcome, &labels).await,
+            Settlement::Nack(delay, outcome) => nack(delivery, delay, outcome).await,
+        };
         let elapsed = started.elapsed();
         self.in_hand.add(&labels, -1.0);
         self.handle_seconds.observe(&labels, elapsed);
@@ -147,9 +155,14 @@ impl Work {
                 Settlement::Ack("lost-ownership")
             }
             HandleError::Outage(error) => {
+                let not_set_up = error.downcast_ref::<PortError>().is_some_and(PortError::is_not_set_up);
                 let delay = self.redelivery.after_attempt(message.delivery_attempt);
-                tracing::warn!(error = format!("{error:#}"), delay_ms = delay.as_millis(), "outage, given back");
-                Settlement::Nack(delay, "nacked")
+                let (error, delay_ms) = (format!("{error:#}"), delay.as_millis());
+                match not_set_up {
+                    true => tracing::error!(error, delay_ms, "something is not set up or not granted, given back"),
+                    false => tracing::warn!(error, delay_ms, "outage, given back"),
+                }
+                Settlement::Nack(delay, if not_set_up { "not-set-up" } else { "nacked" })
             }
             HandleError::Poison(error) => self.dead_letter(message, &format!("{error:#}")).await,
         }
@@ -194,6 +207,19 @@ impl Work {
         Outgoing { payload: message.payload.clone(), attributes, ordering_key: None }
     }
 
+    /// Acknowledges. Of what fails here nobody knows whether it is acknowledged: it is counted, and
+    /// comes again after its lease if it is not.
+    async fn ack(&self, delivery: Delivery, outcome: &'static str, labels: &[(&str, &str)]) -> &'static str {
+        let error = match timeout(SETTLING, delivery.ack()).await {
+            Ok(Ok(true)) => return outcome,
+            Ok(Ok(false)) => return "lease-lost",
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        self.unconfirmed.add(labels, 1);
+        settle_failed(&error)
+    }
+
     /// Extends the lease for as long as it is polled. A lease that is lost is not fought for: the
     /// work goes on, since whoever has the message now finds it done.
     async fn keep_lease(&self, delivery: &Delivery) -> Infallible {
@@ -223,20 +249,12 @@ async fn moment(at: Option<Instant>) {
     }
 }
 
-/// Settles; what fails here comes again after its lease, so it is only reported.
-async fn settle(delivery: Delivery, settlement: Settlement) -> &'static str {
-    match settlement {
-        Settlement::Ack(outcome) => match timeout(SETTLING, delivery.ack()).await {
-            Ok(Ok(true)) => outcome,
-            Ok(Ok(false)) => "lease-lost",
-            Ok(Err(error)) => settle_failed(&error.to_string()),
-            Err(_) => settle_failed("no answer in time"),
-        },
-        Settlement::Nack(delay, outcome) => match timeout(SETTLING, delivery.nack(delay)).await {
-            Ok(Ok(())) => outcome,
-            Ok(Err(error)) => settle_failed(&error.to_string()),
-            Err(_) => settle_failed("no answer in time"),
-        },
+/// Gives it back; what fails here comes again after its lease, so it is only reported.
+async fn nack(delivery: Delivery, delay: Duration, outcome: &'static str) -> &'static str {
+    match timeout(SETTLING, delivery.nack(delay)).await {
+        Ok(Ok(())) => outcome,
+        Ok(Err(error)) => settle_failed(&error.to_string()),
+        Err(_) => settle_failed("no answer in time"),
     }
 }
 

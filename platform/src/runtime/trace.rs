@@ -126,6 +126,14 @@ impl Broker for TracedBroker {
     async fn ping(&self) -> PortResult<()> {
         self.inner.ping().await
     }
+
+    fn knows_backlog(&self) -> bool {
+        self.inner.knows_backlog()
+    }
+
+    async fn flush(&self) -> PortResult<()> {
+        self.inner.flush().await
+    }
 }
 
 #[cfg(test)]

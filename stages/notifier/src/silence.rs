@@ -15,7 +15,7 @@
 
 use std::collections::HashMap;
 
-use platform::ports::{Generation, Objects, PortError, PortResult};
+use platform::ports::{Generation, Objects, PortResult};
 use schemas::{ClusterName, Rule, Timestamp, Violation};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -112,7 +112,7 @@ impl Silences {
                 Ok(Some((generation, bytes))) => Some((generation, Silence::parse(&bytes))),
                 // Removed since it was listed.
                 Ok(None) => None,
-                Err(error @ PortError::NeverWill { .. }) => Some((object.generation, Err(error.into()))),
+                Err(error) if !error.is_outage() => Some((object.generation, Err(error.into()))),
                 Err(error) => return Err(error),
             };
             let Some((generation, silence)) = read else { continue };

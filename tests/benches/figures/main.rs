@@ -12,6 +12,7 @@ mod latency;
 mod machine;
 mod normalizer;
 mod pipeline;
+mod pubsub;
 mod snapshotter;
 mod table;
 
@@ -42,11 +43,12 @@ impl Effort {
 /// A group of rows: its name, and what measures it.
 type Group = (&'static str, fn(Effort) -> Vec<Figure>);
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     ("snapshotter", snapshotter::figures),
     ("normalizer", normalizer::figures),
     ("evaluator", evaluator::figures),
     ("broker", broker::figures),
+    ("pubsub", pubsub::figures),
     ("pipeline", pipeline::figures),
     ("latency", latency::figures),
 ];

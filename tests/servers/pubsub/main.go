@@ -1,7 +1,7 @@
 // Command pubsub is an in-memory Cloud Pub/Sub for tests on one machine: the
 // gRPC API (Publisher, Subscriber, SchemaService) on one port, its HTTP/JSON form
-// on another. State is lost when it ends. It checks no credentials and must
-// listen on loopback.
+// on another. State is lost when it ends. It checks no credentials, but those a
+// test asks for, and must listen on loopback.
 //
 // When it is ready it prints one line of JSON with its addresses:
 // {"grpc":"127.0.0.1:P","rest":"127.0.0.1:Q"}. It ends when its standard input
@@ -10,13 +10,13 @@
 //
 //	GET  /oauth2/v3/certs             keys of the OIDC tokens on push requests (JWKS)
 //	POST /_test/token                 {claims} -> a token signed with that key
-//	POST /_test/fault                 {"method","code","times","delay_ms"}: make the next calls fail or wait
+//	POST /_test/fault                 {"method","code","times","delay_ms","after"}: make the next calls fail or wait
+//	POST /_test/tokens                {"accept":[…]}: bearer tokens, one of which every call must show from now on
 //	POST /_test/expire?subscription=  end all leases of a subscription now
 //	GET  /_test/stats                 backlog, outstanding and consumers by subscription
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"flag"
@@ -27,16 +27,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	pb "cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/status"
 )
 
 type config struct {
@@ -74,11 +70,11 @@ func run(grpcAddr, restAddr string, cfg config) error {
 	if err != nil {
 		return err
 	}
-	f := &faults{}
+	f, t := &faults{}, &tokens{}
 	srv := grpc.NewServer(
 		grpc.MaxRecvMsgSize(11<<20), grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(4<<20),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
-		grpc.UnaryInterceptor(f.unary), grpc.StreamInterceptor(f.stream),
+		grpc.ChainUnaryInterceptor(t.unary, f.unary), grpc.ChainStreamInterceptor(t.stream, f.stream),
 	)
 	gw := &gateway{interceptor: f.unary}
 	for _, d := range []*grpc.ServiceDesc{&pb.Publisher_ServiceDesc, &pb.Subscriber_ServiceDesc, &pb.SchemaService_ServiceDesc} {
@@ -88,7 +84,7 @@ func run(grpcAddr, restAddr string, cfg config) error {
 		}
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", gw)
+	mux.Handle("/v1/", t.guard(gw))
 	writeJSON := func(w http.ResponseWriter, v any) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(v)
@@ -103,6 +99,7 @@ func run(grpcAddr, restAddr string, cfg config) error {
 		fmt.Fprint(w, b.signer.sign(claims))
 	})
 	mux.HandleFunc("POST /_test/fault", f.serve)
+	mux.HandleFunc("POST /_test/tokens", t.serve)
 	mux.HandleFunc("POST /_test/expire", func(w http.ResponseWriter, r *http.Request) {
 		if err := b.expire(r.URL.Query().Get("subscription")); err != nil {
 			writeError(w, err)
@@ -139,103 +136,4 @@ func run(grpcAddr, restAddr string, cfg config) error {
 		srv.Stop()
 		return nil
 	}
-}
-
-// subStats is what the real service exports as metrics.
-type subStats struct {
-	Undelivered      int     `json:"num_undelivered_messages"` // unacked, as the metric of this name
-	Outstanding      int     `json:"num_outstanding_messages"`
-	OldestUnackedAge float64 `json:"oldest_unacked_message_age"` // seconds
-	Consumers        int     `json:"consumers"`
-}
-
-func (b *broker) stats() map[string]subStats {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := map[string]subStats{}
-	for name, s := range b.subs {
-		st := subStats{Outstanding: len(s.leases), Consumers: len(s.consumers)}
-		for _, it := range s.log {
-			if !it.acked {
-				st.Undelivered++
-				st.OldestUnackedAge = max(st.OldestUnackedAge, time.Since(it.at).Seconds())
-			}
-		}
-		out[name] = st
-	}
-	return out
-}
-
-// expire ends all leases of a subscription now, as if their holders had died a
-// while ago (clients ask for leases of 10 s or more, which is long in a test).
-func (b *broker) expire(sub string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s, err := lookup(b.subs, sub)
-	if err != nil {
-		return err
-	}
-	for _, it := range s.leases {
-		s.fail(it)
-	}
-	return nil
-}
-
-// faults makes the next calls of a method fail or wait:
-// POST /_test/fault {"method":"Publish","code":14,"times":3,"delay_ms":0}.
-// For StreamingPull it hits the opening of streams.
-type faults struct {
-	mu   sync.Mutex
-	next map[string]*fault
-}
-
-type fault struct {
-	Method  string
-	Code    codes.Code
-	Times   int
-	DelayMS int `json:"delay_ms"`
-}
-
-func (f *faults) serve(w http.ResponseWriter, r *http.Request) {
-	var x fault
-	if err := json.NewDecoder(r.Body).Decode(&x); err != nil || x.Method == "" {
-		http.Error(w, fmt.Sprint("bad fault: ", err), 400)
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.next == nil {
-		f.next = map[string]*fault{}
-	}
-	f.next[x.Method] = &x
-}
-
-func (f *faults) hit(fullMethod string) error {
-	f.mu.Lock()
-	x := f.next[fullMethod[strings.LastIndex(fullMethod, "/")+1:]]
-	if x == nil || x.Times <= 0 {
-		f.mu.Unlock()
-		return nil
-	}
-	x.Times--
-	f.mu.Unlock()
-	time.Sleep(time.Duration(x.DelayMS) * time.Millisecond)
-	if x.Code == codes.OK {
-		return nil
-	}
-	return status.Error(x.Code, "injected fault")
-}
-
-func (f *faults) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
-	if err := f.hit(info.FullMethod); err != nil {
-		return nil, err
-	}
-	return h(ctx, req)
-}
-
-func (f *faults) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
-	if err := f.hit(info.FullMethod); err != nil {
-		return err
-	}
-	return h(srv, ss)
 }

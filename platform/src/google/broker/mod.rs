@@ -13,10 +13,11 @@
 //! - Leases are 10 s at least, and extended by the client while a delivery is held, whatever the
 //!   holder does: they end when the process does, or after [`LONGEST_HANDLING`].
 //! - An acknowledgement is confirmed where the subscription delivers exactly once. Elsewhere it is
-//!   sent within 100 ms, and if that fails, or the process ends first, the message comes again.
+//!   sent within 100 ms, and if that fails, or the process is killed first, the message comes again;
+//!   [`Broker::flush`] waits until the last ones are sent.
 //! - A seek does not take back what a receiver fetched before it.
 //! - A dead letter that the policy made has no `podledger_message_id`: Pub/Sub does not tell.
-//! - Nobody counts: [`Broker::counts`] is none, [`Broker::backlog`] an error (Cloud Monitoring has
+//! - Nobody counts: [`Broker::counts`] is none, [`Broker::backlog`] not known (Cloud Monitoring has
 //!   `subscription/num_undelivered_messages` and `oldest_unacked_message_age`).
 
 mod arrived;
@@ -30,19 +31,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use google_cloud_auth::credentials::anonymous;
+use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::retry_policy::{NeverRetry, RetryPolicyExt as _};
 use google_cloud_pubsub::client::{BasePublisher, Subscriber, SubscriptionAdmin, TopicAdmin};
 use google_cloud_wkt::Timestamp as WireTime;
 use schemas::{Subscription, Timestamp, Topic};
+use tokio_util::task::TaskTracker;
 
-use super::PubsubEmulator;
 use super::failure::{Effect, port_error};
+use super::{PubsubEmulator, credentials_shown};
 use crate::ports::{
     Backlog, Broker, Flow, Outgoing, PortError, PortResult, Receiver, SeekTo, SubscriptionCounts, bounds,
 };
 use publish::Publishers;
-use receive::PubsubReceiver;
+use receive::Opening;
 
 /// Longest a delivery is held for its holder; then it comes again, should it be stuck.
 pub const LONGEST_HANDLING: Duration = Duration::from_secs(6 * 60 * 60);
@@ -53,10 +55,13 @@ const MICROS: i64 = 1_000_000;
 const NANOS_OF_MICRO: i64 = 1_000;
 
 /// What may be chosen about Pub/Sub.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PubsubSettings {
-    /// The stand-in to use, without credentials; none for Google.
+    /// The stand-in to use; none for Google.
     pub emulator: Option<PubsubEmulator>,
+    /// What to show for credentials. None for the application's default ones; towards a stand-in none
+    /// means that nothing is shown.
+    pub credentials: Option<Credentials>,
     /// How long one call may take, publishing or administration; default 20 s. A call is one attempt:
     /// the retry layer decides on more.
     pub call_within: Duration,
@@ -75,6 +80,7 @@ impl Default for PubsubSettings {
     fn default() -> Self {
         Self {
             emulator: None,
+            credentials: None,
             call_within: Duration::from_secs(20),
             publishing_bytes: 64 * 1024 * 1024,
             longest_lease: Duration::from_secs(60),
@@ -97,6 +103,8 @@ struct Inner {
     subscriber: Subscriber,
     topics: TopicAdmin,
     subscriptions: SubscriptionAdmin,
+    /// Receivers that were dropped and have something to send yet.
+    closing: TaskTracker,
 }
 
 impl PubsubBroker {
@@ -114,11 +122,16 @@ impl PubsubBroker {
         let mut topics = TopicAdmin::builder().with_retry_policy(once());
         let mut subscriptions = SubscriptionAdmin::builder().with_retry_policy(once());
         if let Some(PubsubEmulator { data, admin }) = &settings.emulator {
-            let anonymous = || anonymous::Builder::new().build();
-            base = base.with_endpoint(data).with_credentials(anonymous());
-            subscriber = subscriber.with_endpoint(data).with_credentials(anonymous());
-            topics = topics.with_endpoint(admin).with_credentials(anonymous());
-            subscriptions = subscriptions.with_endpoint(admin).with_credentials(anonymous());
+            base = base.with_endpoint(data);
+            subscriber = subscriber.with_endpoint(data);
+            topics = topics.with_endpoint(admin);
+            subscriptions = subscriptions.with_endpoint(admin);
+        }
+        if let Some(credentials) = credentials_shown(settings.credentials.as_ref(), settings.emulator.is_some()) {
+            base = base.with_credentials(credentials.clone());
+            subscriber = subscriber.with_credentials(credentials.clone());
+            topics = topics.with_credentials(credentials.clone());
+            subscriptions = subscriptions.with_credentials(credentials);
         }
         let base = base.build().await.map_err(opened)?;
         let inner = Inner {
@@ -126,6 +139,7 @@ impl PubsubBroker {
             subscriber: subscriber.build().await.map_err(opened)?,
             topics: topics.build().await.map_err(opened)?,
             subscriptions: subscriptions.build().await.map_err(opened)?,
+            closing: TaskTracker::new(),
             project: project.to_owned(),
             settings,
         };
@@ -202,8 +216,14 @@ impl Broker for PubsubBroker {
             .set_max_lease_extension(flow.lease.min(self.inner.settings.longest_lease))
             .set_max_lease(LONGEST_HANDLING)
             .build();
-        let orders = found.enable_message_ordering;
-        Ok(Box::new(PubsubReceiver::new(stream, subscription, orders, self.inner.settings.look_after, attempted)))
+        let opening = Opening {
+            subscription,
+            orders: found.enable_message_ordering,
+            look_after: self.inner.settings.look_after,
+            closing: self.inner.closing.clone(),
+            attempted,
+        };
+        Ok(Box::new(opening.receive(stream)))
     }
 
     async fn seek(&self, subscription: Subscription, to: SeekTo) -> PortResult<()> {
@@ -220,6 +240,10 @@ impl Broker for PubsubBroker {
         Err(PortError::never_will(self.attempted("measure the backlog of", subscription), reason))
     }
 
+    fn knows_backlog(&self) -> bool {
+        false
+    }
+
     async fn counts(&self) -> PortResult<Option<Vec<SubscriptionCounts>>> {
         Ok(None)
     }
@@ -230,6 +254,13 @@ impl Broker for PubsubBroker {
         let name = format!("projects/{}/topics/{}", self.inner.project, Topic::DeadLetters);
         let found = self.inner.topics.get_topic().set_topic(name).send().await;
         found.map(drop).map_err(|error| port_error(attempted, Effect::None, error))
+    }
+
+    async fn flush(&self) -> PortResult<()> {
+        // What is not closed cannot be waited for; receivers may close all the same meanwhile.
+        self.inner.closing.close();
+        self.inner.closing.wait().await;
+        Ok(())
     }
 }
 

@@ -165,7 +165,7 @@ async fn again_alone(own: Publisher, messages: &[Message], mut results: Results)
 /// not, it may have happened.
 fn combine(results: Results, attempted: String) -> PortResult<Vec<String>> {
     let total = results.len();
-    let (mut ids, mut worst) = (Vec::with_capacity(total), None::<(Outcome, PublishError)>);
+    let (mut ids, mut worst) = (Vec::with_capacity(total), None::<(u8, Outcome, PublishError)>);
     for result in results {
         let error = match result {
             Ok(id) => {
@@ -174,32 +174,37 @@ fn combine(results: Results, attempted: String) -> PortResult<Vec<String>> {
             }
             Err(error) => error,
         };
-        let came_to = match &error {
-            PublishError::Rpc(error) => outcome(error, Effect::Write),
-            // Held back after one before it failed, which is in the list too.
-            PublishError::OrderingKeyPaused => Outcome::Not,
-            _ => Outcome::Perhaps,
-        };
-        let graver = match (&worst, came_to) {
-            (None, _) => true,
-            (Some((Outcome::Perhaps, _)), _) => false,
-            (Some(_), Outcome::Perhaps) => true,
-            (Some((Outcome::Not, PublishError::OrderingKeyPaused)), _) => true,
-            (Some((Outcome::Never, _)), Outcome::Not) => !matches!(error, PublishError::OrderingKeyPaused),
-            _ => false,
-        };
-        if graver {
-            worst = Some((came_to, error));
+        let (gravity, came_to) = gravity(&error);
+        if worst.as_ref().is_none_or(|(gravest, ..)| gravity > *gravest) {
+            worst = Some((gravity, came_to, error));
         }
     }
     match worst {
         None => Ok(ids),
-        Some((came_to, error)) if ids.is_empty() => Err(came_to.error(attempted, error)),
-        Some((_, error)) => {
+        Some((_, came_to, error)) if ids.is_empty() => Err(came_to.error(attempted, error)),
+        Some((.., error)) => {
             let some = format!("{} of {total} messages were published", ids.len());
             Err(PortError::may_have_happened(attempted, anyhow::Error::new(error).context(some)))
         }
     }
+}
+
+/// What a message's failure came to, and how grave that is for its call: the more can still become of
+/// the call, the graver.
+fn gravity(error: &PublishError) -> (u8, Outcome) {
+    let came_to = match error {
+        PublishError::Rpc(error) => outcome(error, Effect::Write),
+        // Held back after one before it failed, which is in the list too.
+        PublishError::OrderingKeyPaused => return (0, Outcome::Not),
+        _ => Outcome::Perhaps,
+    };
+    let gravity = match came_to {
+        Outcome::Never => 1,
+        Outcome::NotSetUp => 2,
+        Outcome::Not => 3,
+        Outcome::Perhaps => 4,
+    };
+    (gravity, came_to)
 }
 
 fn on_the_wire(message: Outgoing) -> Message {
@@ -251,18 +256,21 @@ mod tests {
             Ok(_) => "published",
             Err(PortError::DidNotHappen { .. }) => "not",
             Err(PortError::MayHaveHappened { .. }) => "perhaps",
+            Err(error) if error.is_not_set_up() => "not set up",
             Err(PortError::NeverWill { .. }) => "never",
         }
     }
 
     #[test]
     fn a_call_comes_to_the_gravest_of_what_its_messages_came_to() {
-        use Code::{InvalidArgument, ResourceExhausted, Unavailable};
+        use Code::{InvalidArgument, PermissionDenied, ResourceExhausted, Unavailable};
         assert_eq!(came_to(vec![id(), id()]), "published");
         assert_eq!(came_to(vec![rpc(InvalidArgument), paused()]), "never");
         assert_eq!(came_to(vec![paused(), rpc(InvalidArgument)]), "never");
         assert_eq!(came_to(vec![rpc(ResourceExhausted), paused()]), "not");
         assert_eq!(came_to(vec![rpc(InvalidArgument), rpc(ResourceExhausted)]), "not");
+        assert_eq!(came_to(vec![rpc(PermissionDenied), paused()]), "not set up");
+        assert_eq!(came_to(vec![rpc(InvalidArgument), rpc(PermissionDenied)]), "not set up");
         assert_eq!(came_to(vec![rpc(InvalidArgument), rpc(Unavailable)]), "perhaps");
         assert_eq!(came_to(vec![rpc(Unavailable), paused()]), "perhaps");
         assert_eq!(came_to(vec![id(), rpc(InvalidArgument)]), "perhaps", "one is published");

@@ -14,7 +14,8 @@ use google_cloud_pubsub::subscriber::MessageStream;
 use google_cloud_pubsub::subscriber::handler::Handler;
 use schemas::Subscription;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::super::failure::{Effect, port_error};
 use super::arrived::incoming;
@@ -36,15 +37,22 @@ pub(super) struct Pump {
     pub(super) attempted: String,
     pub(super) fetched: UnboundedSender<Result<Fetched, PortError>>,
     pub(super) settled: UnboundedReceiver<Settled>,
-    pub(super) closing: CancellationToken,
 }
 
 impl Pump {
-    /// Runs until the receiver goes or the stream ends; in the end what is fetched and not handed
-    /// out is given back.
-    pub(super) async fn run(mut self, stream: MessageStream, look_after: Duration) {
+    /// Runs until the receiver goes or the stream ends. In the end what is fetched and not handed out
+    /// is given back, and what is handed out waited for until it is settled and that is sent; for so
+    /// long the token stays that comes when the receiver goes.
+    pub(super) async fn run(
+        mut self,
+        stream: MessageStream,
+        look_after: Duration,
+        mut closed: oneshot::Receiver<TaskTrackerToken>,
+    ) {
+        let sending = stream.shutdown_token();
         let mut messages = looked_after(stream, look_after);
         let mut turns = Turns::new();
+        let mut token = None;
         loop {
             let expiry = turns.next_expiry();
             let expired = async {
@@ -55,7 +63,10 @@ impl Pump {
             };
             tokio::select! {
                 biased;
-                () = self.closing.cancelled() => break,
+                came = &mut closed => {
+                    token = came.ok();
+                    break;
+                }
                 Some(settled) = self.settled.recv() => self.on_settled(&mut turns, settled),
                 () = expired => turns.expire(std::time::Instant::now()),
                 message = messages.next() => match message {
@@ -76,6 +87,10 @@ impl Pump {
         while let Some(Some(Ok(message))) = messages.next().now_or_never() {
             drop(message);
         }
+        drop((messages, turns, self));
+        sending.shutdown().await;
+        // A token that came meanwhile is still in its channel.
+        drop((token, closed));
     }
 
     fn on_message(&self, turns: &mut Turns<Fetched>, message: Message, handler: Handler) {

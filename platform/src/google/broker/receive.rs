@@ -7,11 +7,27 @@ use async_trait::async_trait;
 use google_cloud_pubsub::subscriber::MessageStream;
 use schemas::Subscription;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::pump::{Fetched, Pump};
 use super::settle::{KeyTurn, PubsubSettle, Settled};
 use crate::ports::{Delivery, PortError, PortResult, Receiver};
+
+/// What a receiver is opened with.
+pub(super) struct Opening {
+    pub(super) subscription: Subscription,
+    /// Whether the subscription orders.
+    pub(super) orders: bool,
+    /// See [`super::PubsubSettings::look_after`].
+    pub(super) look_after: Duration,
+    /// Counts receivers that were dropped until everything they had to send is sent.
+    pub(super) closing: TaskTracker,
+    /// What is attempted, for errors.
+    pub(super) attempted: String,
+}
 
 /// Receives from one subscription. Dropping it gives back what it has fetched and not handed out;
 /// what it has handed out can still be settled.
@@ -19,32 +35,36 @@ pub(super) struct PubsubReceiver {
     /// Holds no more than the flow allows: the service sends no more.
     fetched: UnboundedReceiver<Result<Fetched, PortError>>,
     settled: UnboundedSender<Settled>,
+    /// Told when this is dropped: nothing is held back any more.
     closing: CancellationToken,
+    closers: TaskTracker,
+    /// Takes the token that is held until everything is sent; none once it was taken.
+    close: Option<oneshot::Sender<TaskTrackerToken>>,
     attempted: Arc<str>,
-    _closes: DropGuard,
 }
 
-impl PubsubReceiver {
-    pub(super) fn new(
-        stream: MessageStream,
-        subscription: Subscription,
-        orders: bool,
-        look_after: Duration,
-        attempted: String,
-    ) -> Self {
+impl Opening {
+    /// Starts to receive from the stream.
+    pub(super) fn receive(self, stream: MessageStream) -> PubsubReceiver {
+        let Self { subscription, orders, look_after, closing: closers, attempted } = self;
         let (fetched_in, fetched) = unbounded_channel();
         let (settled, settled_out) = unbounded_channel();
+        let (close, closed) = oneshot::channel();
+        let told: Arc<str> = attempted.as_str().into();
+        let pump = Pump { subscription, orders, attempted, fetched: fetched_in, settled: settled_out };
+        tokio::spawn(pump.run(stream, look_after, closed));
         let closing = CancellationToken::new();
-        let pump = Pump {
-            subscription,
-            orders,
-            attempted: attempted.clone(),
-            fetched: fetched_in,
-            settled: settled_out,
-            closing: closing.clone(),
-        };
-        tokio::spawn(pump.run(stream, look_after));
-        Self { fetched, settled, attempted: attempted.into(), _closes: closing.clone().drop_guard(), closing }
+        PubsubReceiver { fetched, settled, closing, closers, close: Some(close), attempted: told }
+    }
+}
+
+impl Drop for PubsubReceiver {
+    fn drop(&mut self) {
+        self.closing.cancel();
+        if let Some(close) = self.close.take() {
+            // From here on a flush waits. A pump that is gone has sent everything.
+            close.send(self.closers.token()).ok();
+        }
     }
 }
 

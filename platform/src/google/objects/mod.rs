@@ -9,10 +9,13 @@
 
 mod upload;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use google_cloud_auth::credentials::anonymous;
+use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::exponential_backoff::ExponentialBackoffBuilder;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_gax::retry_policy::{NeverRetry, RetryPolicyExt as _};
 use google_cloud_storage::Error;
@@ -20,6 +23,7 @@ use google_cloud_storage::client::{Storage, StorageControl};
 use google_cloud_storage::read_resume_policy::{ReadResumePolicyExt as _, Recommended};
 use google_cloud_storage::retry_policy::RetryableErrors;
 
+use super::credentials_shown;
 use super::failure::{Effect, port_error};
 use crate::ports::{
     ByteStream, Created, Generation, MAX_KEY_BYTES, ObjectMeta, Objects, PortError, PortResult, Replaced, StoredObject,
@@ -29,10 +33,24 @@ use upload::Payload;
 /// How often the client itself tries a call that only looks, or a piece of a long upload: through a
 /// hiccup. Beyond that the caller's own policy decides.
 const ATTEMPTS: u32 = 4;
+/// How long the client waits before its second attempt, before jitter, and at most before any. Its own
+/// choice of a second and more would make of a hiccup what the caller takes for an outage.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// How often a body that breaks off is read on from where it broke off.
 const RESUMES: u32 = 4;
 /// Objects of one page of a listing; the service's greatest.
 const PAGE: i32 = 1000;
+
+/// What may be chosen about Cloud Storage.
+#[derive(Debug, Clone, Default)]
+pub struct StorageSettings {
+    /// The stand-in to use, as `http://HOST:PORT`; none for Google.
+    pub emulator: Option<String>,
+    /// What to show for credentials. None for the application's default ones; towards a stand-in none
+    /// means that nothing is shown.
+    pub credentials: Option<Credentials>,
+}
 
 /// The objects port on a bucket. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,6 +73,15 @@ impl CloudStorageObjects {
     /// # Errors
     /// `NeverWill` for a prefix that cannot start a name, and where no credentials are found.
     pub async fn open(bucket: &str, prefix: &str, emulator: Option<&str>) -> PortResult<Self> {
+        let settings = StorageSettings { emulator: emulator.map(str::to_owned), ..StorageSettings::default() };
+        Self::open_with(bucket, prefix, &settings).await
+    }
+
+    /// [`CloudStorageObjects::open`], with more to choose.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_with(bucket: &str, prefix: &str, settings: &StorageSettings) -> PortResult<Self> {
         let prefix = prefix.trim_matches('/');
         let shown = format!("gs://{bucket}/{prefix}");
         let attempted = format!("open {shown}");
@@ -63,14 +90,21 @@ impl CloudStorageObjects {
                 .map_err(|reason| PortError::never_will(&attempted, anyhow::anyhow!("prefix: {reason}")))?;
         }
         let retry = || RetryableErrors.with_attempt_limit(ATTEMPTS);
+        let delays = || {
+            ExponentialBackoffBuilder::new().with_initial_delay(FIRST_DELAY).with_maximum_delay(LONGEST_DELAY).clamp()
+        };
         let mut storage = Storage::builder()
             .with_retry_policy(retry())
+            .with_backoff_policy(delays())
             .with_read_resume_policy(Recommended.with_attempt_limit(RESUMES));
-        let mut control = StorageControl::builder().with_retry_policy(retry());
-        if let Some(endpoint) = emulator {
-            let anonymous = || anonymous::Builder::new().build();
-            storage = storage.with_endpoint(endpoint).with_credentials(anonymous());
-            control = control.with_endpoint(endpoint).with_credentials(anonymous());
+        let mut control = StorageControl::builder().with_retry_policy(retry()).with_backoff_policy(delays());
+        if let Some(endpoint) = &settings.emulator {
+            storage = storage.with_endpoint(endpoint);
+            control = control.with_endpoint(endpoint);
+        }
+        if let Some(credentials) = credentials_shown(settings.credentials.as_ref(), settings.emulator.is_some()) {
+            storage = storage.with_credentials(credentials.clone());
+            control = control.with_credentials(credentials);
         }
         let opened = |error| PortError::never_will(&attempted, anyhow::Error::new(error));
         Ok(Self {
@@ -228,7 +262,7 @@ impl CloudStorageObjects {
     /// "Not found" means the object, which is fine, or the bucket, which is not.
     async fn missing(&self, attempted: String) -> PortResult<Option<StoredObject>> {
         match self.ping().await {
-            Err(PortError::NeverWill { source, .. }) => Err(PortError::never_will(attempted, source)),
+            Err(PortError::NeverWill { source, remedy, .. }) => Err(PortError::NeverWill { attempted, source, remedy }),
             Err(outage) => Err(outage),
             Ok(()) => Ok(None),
         }

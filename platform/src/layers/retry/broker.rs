@@ -49,4 +49,13 @@ impl Broker for RetryBroker {
     async fn ping(&self) -> PortResult<()> {
         self.inner.ping().await
     }
+
+    fn knows_backlog(&self) -> bool {
+        self.inner.knows_backlog()
+    }
+
+    /// Not retried: what was not sent comes again by itself.
+    async fn flush(&self) -> PortResult<()> {
+        self.inner.flush().await
+    }
 }

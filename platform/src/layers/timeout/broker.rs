@@ -48,4 +48,12 @@ impl Broker for TimeoutBroker {
     async fn ping(&self) -> PortResult<()> {
         reading(self.limits.call, || "ping the broker".to_owned(), self.inner.ping()).await
     }
+
+    fn knows_backlog(&self) -> bool {
+        self.inner.knows_backlog()
+    }
+
+    async fn flush(&self) -> PortResult<()> {
+        reading(self.limits.call, || "flush the broker".to_owned(), self.inner.flush()).await
+    }
 }

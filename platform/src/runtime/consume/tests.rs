@@ -33,6 +33,8 @@ impl Handle<Incoming> for Obedient {
         let id = message.message_id.clone();
         let result = match id.split('-').next().unwrap() {
             "outage" => Err(HandleError::Outage(anyhow::anyhow!("away"))),
+            "denied" => Err(PortError::not_set_up("publish", anyhow::anyhow!("no permission")).into()),
+            "refused" => Err(PortError::never_will("publish", anyhow::anyhow!("too large")).into()),
             "poison" => Err(HandleError::Poison(anyhow::anyhow!("rotten: {}", "ä".repeat(1000)))),
             "lost" => Err(HandleError::LostOwnership("another".to_owned())),
             "panic" => panic!("handler bug"),
@@ -109,19 +111,21 @@ async fn every_outcome_settles_as_promised() {
         ("ok", "acked"),
         ("lost", "lost-ownership"),
         ("poison", "dead-lettered"),
+        ("refused", "dead-lettered"),
         ("outage", "nacked"),
+        ("denied", "not-set-up"),
         ("panic", "panicked"),
     ] {
         let running = start(ScriptedBroker::delivering([message(id)]), &[]);
         let settled = running.broker.until_settled(1).await;
         match outcome {
-            "nacked" | "panicked" => {
+            "nacked" | "not-set-up" | "panicked" => {
                 let delay = delay_of(&settled[0], id);
                 assert!((500..=1500).contains(&delay.as_millis()), "{id}: {delay:?}");
             }
             _ => assert_eq!(settled, [acked(id)]),
         }
-        assert_eq!(running.broker.published().len(), usize::from(id == "poison"), "{id}");
+        assert_eq!(running.broker.published().len(), usize::from(outcome == "dead-lettered"), "{id}");
         tokio::task::yield_now().await;
         let line = format!(
             r#"podledger_messages_total{{stage="loader",subscription="row-batches--loader",outcome="{outcome}"}} 1"#
@@ -294,7 +298,36 @@ async fn a_receiver_that_fails_is_opened_again() {
     assert_eq!(running.broker.until_settled(1).await, [acked("ok")]);
     assert_eq!(running.broker.subscriptions.load(Ordering::SeqCst), 3);
     assert!(running.monitor.loops_not_receiving().is_empty());
+    let line = r#"podledger_receivers_reopened_total{stage="loader",subscription="row-batches--loader"} 2"#;
+    assert!(running.metric(line), "{}", running.monitor.metrics().text().unwrap());
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_that_is_not_confirmed_is_counted() {
+    let broker = ScriptedBroker::delivering([message("ok")]);
+    broker.acks_fail.store(true, Ordering::SeqCst);
+    let running = start(broker, &[]);
+    running.broker.until_settled(1).await;
+    tokio::task::yield_now().await;
+    let line = r#"podledger_acks_unconfirmed_total{stage="loader",subscription="row-batches--loader"} 1"#;
+    assert!(running.metric(line), "{}", running.monitor.metrics().text().unwrap());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_a_flush_for_a_moment() {
+    for hangs in [false, true] {
+        let broker = ScriptedBroker::delivering([message("ok")]);
+        broker.flush_hangs.store(hangs, Ordering::SeqCst);
+        let running = start(broker, &[]);
+        running.broker.until_settled(1).await;
+        assert_eq!(running.broker.flushes.load(Ordering::SeqCst), 0, "not before the end");
+        let stopping = Instant::now();
+        let broker = running.stop().await;
+        assert_eq!(broker.flushes.load(Ordering::SeqCst), 1);
+        assert_eq!(stopping.elapsed().as_secs(), u64::from(hangs));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -312,6 +345,18 @@ async fn the_backlog_is_a_metric() {
     running.broker.until_settled(1).await;
     let line = r#"podledger_oldest_unacked_seconds{stage="loader",subscription="row-batches--loader"} 7.0"#;
     assert!(running.metric(line), "{}", running.monitor.metrics().text().unwrap());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_that_is_not_known_is_not_asked_for() {
+    let broker = ScriptedBroker::delivering([message("sleep-20")]);
+    broker.backlog_is_unknown.store(true, Ordering::SeqCst);
+    let running = start(broker, &[]);
+    running.broker.until_settled(1).await;
+    assert_eq!(running.broker.backlogs.load(Ordering::SeqCst), 0);
+    assert!(!running.monitor.metrics().text().unwrap().contains("podledger_unacked_messages{"));
+    assert!(running.monitor.dead_loops().is_empty());
     running.stop().await;
 }
 

@@ -44,6 +44,7 @@ pub async fn contract(make: impl AsyncFn() -> Arc<dyn Objects>, abilities: Abili
     odd_keys_are_keys(&make().await, abilities).await;
     what_is_no_key_is_refused(&make().await).await;
     of_racing_creators_one_wins(&make().await).await;
+    of_racing_replacers_one_wins(&make().await).await;
     racing_replacers_lose_no_update(&make().await).await;
     a_reader_sees_a_whole_version(&make().await).await;
     racing_deletes_and_creates_never_revive_a_version(&make().await).await;

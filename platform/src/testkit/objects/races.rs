@@ -31,6 +31,32 @@ pub async fn of_racing_creators_one_wins(objects: &Arc<dyn Objects>) {
     }
 }
 
+/// Two replace the same version: one is told that it is done and its bytes stay, the other that it
+/// lost. The version raced for is absence every other time.
+pub async fn of_racing_replacers_one_wins(objects: &Arc<dyn Objects>) {
+    for race in 0..RACES {
+        let key = format!("swap/{race}");
+        let expected = match race % 2 {
+            0 => None,
+            _ => match objects.create_bytes(&key, "before").await.unwrap() {
+                Created::New(generation) => Some(generation),
+                Created::Existed => panic!("race {race}: nobody wrote it"),
+            },
+        };
+        let replacers = (0..2).map(|replacer| {
+            let (objects, key) = (Arc::clone(objects), key.clone());
+            let body = Bytes::from(format!("replacer {replacer}"));
+            tokio::spawn(async move { objects.replace_if(&key, expected, body).await.unwrap() })
+        });
+        let outcomes: Vec<Replaced> = join_all(replacers).await.into_iter().map(Result::unwrap).collect();
+        let winners: Vec<usize> = (0..2).filter(|n| matches!(outcomes[*n], Replaced::Done(_))).collect();
+        assert_eq!(winners.len(), 1, "race {race}: {outcomes:?}");
+        let (generation, bytes) = read(objects, &key).await.expect("it is there");
+        assert_eq!(bytes, format!("replacer {}", winners[0]).into_bytes(), "race {race}");
+        assert_eq!(outcomes[winners[0]], Replaced::Done(generation), "race {race}");
+    }
+}
+
 /// Tasks count one number up; each waits for its turn by reading again when it lost.
 pub async fn racing_replacers_lose_no_update(objects: &Arc<dyn Objects>) {
     const UPDATES: usize = 25;

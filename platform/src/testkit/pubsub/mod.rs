@@ -1,10 +1,17 @@
-//! Topics and subscriptions at a stand-in for Pub/Sub, as `podledger provision` would make them.
+//! A stand-in for Pub/Sub, used: topics and subscriptions as `podledger provision` would make them,
+//! what waits there, and messages carried through it for figures.
+
+mod carry;
 
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
 use google_cloud_pubsub::model::DeadLetterPolicy;
 use schemas::{Subscription, Topic};
 use serde_json::{Value, json};
+
+use super::servers::Server;
+
+pub use carry::{Load, with_a_worker, with_the_client_alone};
 
 /// Shortest acknowledgement deadline of a subscription, in seconds. Receivers say their own.
 const ACK_DEADLINE_SECONDS: i32 = 10;
