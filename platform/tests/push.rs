@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use podledger_platform::embedded::{BrokerSettings, DirObjects, SqliteBroker};
-use podledger_platform::ports::{FixedClock, Incoming};
+use podledger_platform::ports::{FixedClock, Incoming, SystemClock};
 use podledger_platform::runtime::{
     Consumer, Env, Handle, HandleError, MessageContext, Monitor, Ports, PushServer, PushSettings, RuntimeSettings,
     Shutdown, Stage, install_tls, serve_push,
@@ -62,7 +62,7 @@ async fn serve(keys: Serves) -> Served {
         objects: Arc::new(DirObjects::open(folder.path().join("objects")).unwrap()),
         warehouse: None,
         clusters: BTreeMap::new(),
-        clock: Arc::new(FixedClock(Timestamp::from_seconds(NOW))),
+        clock: Arc::new(SystemClock),
     };
     let url = keys.url();
     let env = Env::from_pairs([
@@ -73,6 +73,7 @@ async fn serve(keys: Serves) -> Served {
     ]);
     let settings = env.read::<RuntimeSettings>().unwrap().checked().unwrap();
     let delivery = env.read::<PushSettings>().unwrap().checked(true).unwrap();
+    let delivery = delivery.judged_by(Arc::new(FixedClock(Timestamp::from_seconds(NOW))));
     let handler = Arc::new(Counting::default());
     let stage = Stage { name: "loader", consumers: vec![Consumer::new::<Incoming>(HERE, handler.clone())] };
     let (monitor, shutdown) = (Monitor::default(), Shutdown::new());

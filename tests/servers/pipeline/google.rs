@@ -9,9 +9,8 @@ use platform::google::{
 };
 use platform::ports::{Broker, Objects, Question, Warehouse};
 use platform::testkit::bigquery::BigQueryAndStorage;
-use platform::testkit::pubsub::{self, Provision, PushTarget, push_to};
+use platform::testkit::pubsub::{PushTarget, push_to};
 use platform::testkit::servers::{Built, Server};
-use platform::testkit::storage::create_bucket;
 use podledger_tests::data_dir::STAGES;
 use podledger_tests::place::Place;
 use schemas::Subscription;
@@ -26,10 +25,6 @@ const DATASET: &str = "podledger";
 /// What tokens of pushed messages say.
 const AUDIENCE: &str = "https://stages.example.com";
 const SERVICE_ACCOUNT: &str = "pusher@podledger-test.iam.gserviceaccount.com";
-/// Deliveries after which a message would become a dead letter: the most that Pub/Sub allows, since
-/// every kill is one.
-const MOST_DELIVERIES: i32 = 100;
-
 /// How messages come to the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -49,9 +44,6 @@ impl Google {
     pub(crate) async fn start(folder: &Path, way: Way) -> Option<Self> {
         let pubsub = Built::find("pubsub")?.start(&[]);
         let others = BigQueryAndStorage::start()?;
-        create_bucket(&others.storage(), BUCKET).await;
-        let provision = Provision { max_delivery_attempts: MOST_DELIVERIES, exactly_once: false };
-        pubsub::provision(&pubsub.url("rest"), PROJECT, provision).await;
         let variables = [
             ("PODLEDGER_BROKER", format!("pubsub:{PROJECT}")),
             ("PODLEDGER_OBJECTS", format!("gs://{BUCKET}/{PREFIX}")),
@@ -62,13 +54,19 @@ impl Google {
             ("BIGQUERY_EMULATOR_HOST", others.bigquery()),
         ]
         .map(|(variable, value)| (variable.to_owned(), value));
-        let mut place = Place::new(folder, variables).with(SETTINGS.iter().copied());
+        let place = Place::new(folder, variables).with(SETTINGS.iter().copied());
+        let mut google = Self { pubsub, others, place };
+        google.provisioned();
         if way == Way::Push {
-            place = pushed(place, &pubsub).await;
+            google.place = pushed(google.place, &google.pubsub).await;
         }
-        let google = Self { pubsub, others, place };
-        google.warehouse().await.prepare().await.unwrap();
         Some(google)
+    }
+
+    /// Everything is made by `podledger provision` from the topology that is shipped.
+    fn provisioned(&self) {
+        let made = self.place.podledger(&["provision", "--project", PROJECT]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&[made.stdout, made.stderr].concat()));
     }
 
     pub(crate) fn place(&self) -> Place {

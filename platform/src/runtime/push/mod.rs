@@ -76,7 +76,7 @@ pub async fn serve_push(
     shutdown: &Shutdown,
 ) -> anyhow::Result<PushServer> {
     let verifier = match &delivery.door {
-        Some(door) => Some(Arc::new(Verifier::new(door, Arc::clone(&ports.clock))?)),
+        Some(door) => Some(Arc::new(Verifier::new(door, Arc::clone(&delivery.clock))?)),
         None => {
             tracing::warn!("pushed messages are believed whoever sends them");
             None

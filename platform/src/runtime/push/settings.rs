@@ -1,6 +1,7 @@
 //! What a process is told whose messages are pushed to it.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -11,6 +12,7 @@ use super::super::period::Period;
 use super::admission::Admission;
 use super::key_cache::Pace;
 use crate::nearest::did_you_mean;
+use crate::ports::{Clock, SystemClock};
 
 /// The greatest clock skew: beyond it an expired token would live on noticeably.
 const GREATEST_SKEW: Duration = Duration::from_secs(300);
@@ -69,6 +71,17 @@ pub struct PushDelivery {
     pub(super) door: Option<Door>,
     /// How long a request may take.
     pub(super) deadline: Duration,
+    /// What tells whether a token is valid now: the machine's time, whatever the pipeline's acts are
+    /// dated by.
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl PushDelivery {
+    /// The same with tokens judged by another clock.
+    #[must_use]
+    pub fn judged_by(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
 }
 
 /// What a token is checked against.
@@ -102,7 +115,7 @@ impl PushSettings {
             }
             PushAuth::Oidc => Some(self.door(emulated)?),
         };
-        Ok(PushDelivery { door, deadline })
+        Ok(PushDelivery { door, deadline, clock: Arc::new(SystemClock) })
     }
 
     fn door(self, emulated: bool) -> Result<Door, ConfigError> {

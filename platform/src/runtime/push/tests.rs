@@ -88,7 +88,7 @@ async fn serve_within(deadline: Duration, subscription: Subscription, pairs: &[(
     let consumers = vec![Consumer::new::<Incoming>(subscription, handler.clone())];
     let stage = Stage { name: "loader", consumers };
     let (monitor, shutdown) = (Monitor::default(), Shutdown::new());
-    let delivery = PushDelivery { door: None, deadline };
+    let delivery = PushDelivery { door: None, deadline, clock: Arc::new(SystemClock) };
     let (ports, settings) = (ports(Arc::new(broker.clone())), settings(pairs));
     let server = serve_push(stage, &ports, &settings, &delivery, &monitor, &shutdown).await.unwrap();
     let address = server.address();
@@ -212,7 +212,10 @@ async fn what_cannot_be_decoded_is_a_dead_letter_like_a_pulled_one() {
     install_tls();
     let broker = ScriptedBroker::default();
     let stage = Stage { name: "loader", consumers: vec![Consumer::new::<RowBatch>(LOADER, Arc::new(Never))] };
-    let (ports, delivery) = (ports(Arc::new(broker.clone())), PushDelivery { door: None, deadline: PATIENCE });
+    let (ports, delivery) = (
+        ports(Arc::new(broker.clone())),
+        PushDelivery { door: None, deadline: PATIENCE, clock: Arc::new(SystemClock) },
+    );
     let shutdown = Shutdown::new();
     let server = serve_push(stage, &ports, &settings(&[]), &delivery, &Monitor::default(), &shutdown).await.unwrap();
     let body = json!({"message": {"messageId": "1", "data": "AAEC/w==", "attributes": {"a": "b"}}}).to_string();
@@ -270,7 +273,7 @@ async fn what_a_handler_publishes_belongs_to_the_trace_of_its_message() {
     let traced: Arc<dyn Broker> = Arc::new(TracedBroker::new(Arc::new(broker.clone())));
     let consumer = Consumer::new::<Incoming>(LOADER, Arc::new(Publishes(Arc::clone(&traced))));
     let stage = Stage { name: "loader", consumers: vec![consumer] };
-    let delivery = PushDelivery { door: None, deadline: PATIENCE };
+    let delivery = PushDelivery { door: None, deadline: PATIENCE, clock: Arc::new(SystemClock) };
     let (ports, monitor, shutdown) = (ports(traced), Monitor::default(), Shutdown::new());
     let server = serve_push(stage, &ports, &settings(&[]), &delivery, &monitor, &shutdown).await.unwrap();
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -9,8 +9,6 @@ use google_cloud_pubsub::model::DeadLetterPolicy;
 use schemas::{Subscription, Topic};
 use serde_json::{Value, json};
 
-use super::servers::Server;
-
 pub use carry::{Load, with_a_worker, with_the_client_alone};
 
 /// Shortest acknowledgement deadline of a subscription, in seconds. Receivers say their own.

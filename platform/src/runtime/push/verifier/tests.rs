@@ -91,7 +91,7 @@ async fn an_outage_of_the_keys_refuses_nobody_who_was_known() {
 }
 
 #[tokio::test]
-async fn the_clock_that_counts_is_the_pipelines() {
+async fn the_clock_that_counts_is_the_one_given() {
     let signer = Signer::new("k");
     let checked = checked(&signer, EAGER).await;
     for (issued, admitted) in [
