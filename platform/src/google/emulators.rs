@@ -7,6 +7,8 @@ const PUBSUB: &str = "PUBSUB_EMULATOR_HOST";
 const PUBSUB_ADMIN: &str = "PUBSUB_EMULATOR_ADMIN_HOST";
 /// Where Cloud Storage's stand-in is: `HOST:PORT` or `http://HOST:PORT`.
 const STORAGE: &str = "STORAGE_EMULATOR_HOST";
+/// Where Firestore's stand-in is: `HOST:PORT` or `http://HOST:PORT`. Its client reads it too.
+const FIRESTORE: &str = "FIRESTORE_EMULATOR_HOST";
 
 /// A variable that names no server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,8 @@ pub struct Emulators {
     pub pubsub: Option<PubsubEmulator>,
     /// In place of Cloud Storage, as `http://HOST:PORT`.
     pub storage: Option<String>,
+    /// In place of Firestore, as `http://HOST:PORT`.
+    pub firestore: Option<String>,
 }
 
 impl Emulators {
@@ -61,7 +65,7 @@ impl Emulators {
                 return Err(EmulatorError { variable: PUBSUB_ADMIN, reason });
             }
         };
-        Ok(Self { pubsub, storage: named(STORAGE)? })
+        Ok(Self { pubsub, storage: named(STORAGE)?, firestore: named(FIRESTORE)? })
     }
 }
 
@@ -98,6 +102,8 @@ mod tests {
         let pubsub = both.pubsub.unwrap();
         assert_eq!((pubsub.data.as_str(), pubsub.admin.as_str()), ("http://localhost:8085", "http://localhost:8085"));
         assert_eq!(both.storage.as_deref(), Some("http://127.0.0.1:4443"));
+        let firestore = of(&[(FIRESTORE, "127.0.0.1:8080")]).unwrap().firestore;
+        assert_eq!(firestore.as_deref(), Some("http://127.0.0.1:8080"));
         let apart = of(&[(PUBSUB, "[::1]:1"), (PUBSUB_ADMIN, "h:2")]).unwrap().pubsub.unwrap();
         assert_eq!((apart.data.as_str(), apart.admin.as_str()), ("http://[::1]:1", "http://h:2"));
     }

@@ -36,7 +36,10 @@ mod settle;
 mod shutdown;
 mod trace;
 
-pub use address::{AddressError, BrokerAddress, ClusterAddress, ClusterAddresses, ObjectsAddress, WarehouseAddress};
+pub use address::{
+    AddressError, BrokerAddress, ClusterAddress, ClusterAddresses, DocumentsAddress, DocumentsAddresses, ObjectsAddress,
+    WarehouseAddress,
+};
 pub use clock::ClockSetting;
 pub use config_error::ConfigError;
 pub use consume::run;
