@@ -17,8 +17,8 @@ pub use broker::{Backlog, Broker, Delivery, Flow, Incoming, Outgoing, Receiver, 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use cluster::{Cluster, ClusterError, Kind, KindPage, Listing, RawObject, SourceAudit};
 pub use documents::{
-    CollectionId, Document, DocumentName, DocumentPage, DocumentPages, DocumentValue, Documents, DocumentsError, Fields,
-    InvalidName, MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_NAME_BYTES, MAX_SEGMENT_BYTES, Moment, NotAMoment,
+    CollectionId, Document, DocumentName, DocumentPage, DocumentPages, DocumentValue, Documents, DocumentsError,
+    Fields, InvalidName, MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_NAME_BYTES, MAX_SEGMENT_BYTES, Moment, NotAMoment,
     TabledCollection, WireDocument, WireError, decode_value,
 };
 pub use failure::{PortError, PortResult};

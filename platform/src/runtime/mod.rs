@@ -37,8 +37,8 @@ mod shutdown;
 mod trace;
 
 pub use address::{
-    AddressError, BrokerAddress, ClusterAddress, ClusterAddresses, DocumentsAddress, DocumentsAddresses, ObjectsAddress,
-    WarehouseAddress,
+    AddressError, BrokerAddress, ClusterAddress, ClusterAddresses, DocumentsAddress, DocumentsAddresses,
+    ObjectsAddress, WarehouseAddress,
 };
 pub use clock::ClockSetting;
 pub use config_error::ConfigError;

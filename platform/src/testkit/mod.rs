@@ -7,6 +7,8 @@
 
 pub mod broker;
 pub mod cluster;
+pub mod documents;
+pub mod firestore;
 pub mod objects;
 pub mod pubsub;
 pub mod servers;

@@ -4,9 +4,7 @@
 use std::ops::Range;
 
 use futures::StreamExt as _;
-use platform::ports::{
-    ClusterError, CollectionId, DocumentPage, DocumentsError, Kind, KindPage, TabledCollection,
-};
+use platform::ports::{ClusterError, CollectionId, DocumentPage, DocumentsError, Kind, KindPage, TabledCollection};
 use schemas::manifest::{KindManifest, PartManifest};
 
 use crate::listing::{Attempt, Collected, Stop, shortened};

@@ -57,11 +57,7 @@ pub fn redact_document(document: &[u8], fields: &FieldNames, line: &mut Vec<u8>)
     pass(document, Some(fields), line).map(|_| ())
 }
 
-fn pass<'a>(
-    object: &'a [u8],
-    fields: Option<&FieldNames>,
-    line: &mut Vec<u8>,
-) -> Result<Identity<'a>, NotAnObject> {
+fn pass<'a>(object: &'a [u8], fields: Option<&FieldNames>, line: &mut Vec<u8>) -> Result<Identity<'a>, NotAnObject> {
     let before = line.len();
     let redacted = std::str::from_utf8(object)
         .map_err(|error| NotAnObject { offset: error.valid_up_to(), reason: "not UTF-8" })

@@ -37,11 +37,7 @@ impl Snapshots {
     }
 
     /// The snapshot's manifest: the one that is there, or else a new one over parts stored now.
-    pub(crate) async fn manifest_of(
-        &self,
-        wanted: &Wanted,
-        source: &Source,
-    ) -> Result<Manifest, HandleError> {
+    pub(crate) async fn manifest_of(&self, wanted: &Wanted, source: &Source) -> Result<Manifest, HandleError> {
         let keys = wanted.keys();
         for _ in 0..MOST_LOST_RACES {
             if let Some(manifest) = read_manifest(&self.objects, &keys).await? {
@@ -66,12 +62,7 @@ impl Snapshots {
     }
 
     /// Lists every kind into parts under attempt numbers that nobody used before.
-    async fn take(
-        &self,
-        wanted: &Wanted,
-        keys: &SnapshotKeys,
-        source: &Source,
-    ) -> Result<Manifest, Failure> {
+    async fn take(&self, wanted: &Wanted, keys: &SnapshotKeys, source: &Source) -> Result<Manifest, Failure> {
         let began = Instant::now();
         let stored = self.objects.list(&keys.raw_prefix()).await.map_err(Stop::from)?;
         let used = stored.iter().filter_map(|object| attempt_of(keys, &object.key)).max().unwrap_or(0);

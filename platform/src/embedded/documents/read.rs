@@ -74,7 +74,7 @@ impl Reading<'_> {
         let mut line = Vec::new();
         for number in 1_u64.. {
             line.clear();
-            match reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+            match (&mut *reader).take(MAX_LINE).read_until(b'\n', &mut line) {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) => return self.broken(error, compressed),
@@ -104,7 +104,7 @@ impl Reading<'_> {
     /// Any number of values. What follows the first that is none is a gap.
     fn values(&mut self, reader: &mut dyn BufRead, compressed: bool) -> Result<(), Stop> {
         let mut bytes = Vec::new();
-        if let Err(error) = reader.by_ref().take(MAX_WHOLE_FILE + 1).read_to_end(&mut bytes) {
+        if let Err(error) = (&mut *reader).take(MAX_WHOLE_FILE + 1).read_to_end(&mut bytes) {
             return self.broken(error, compressed);
         }
         if bytes.len() as u64 > MAX_WHOLE_FILE {
@@ -207,7 +207,7 @@ fn skip_line(reader: &mut dyn BufRead) -> io::Result<()> {
     let mut skipped = Vec::new();
     loop {
         skipped.clear();
-        let read = reader.by_ref().take(BUFFER as u64).read_until(b'\n', &mut skipped)?;
+        let read = (&mut *reader).take(BUFFER as u64).read_until(b'\n', &mut skipped)?;
         if read == 0 || skipped.last() == Some(&b'\n') {
             return Ok(());
         }

@@ -25,9 +25,7 @@ async fn pages(folder: &Path, collections: &[&str]) -> Vec<DocumentPage> {
 
 fn documents(pages: &[DocumentPage]) -> Vec<Document> {
     let json = |object: &RawObject| match object {
-        RawObject::Json(json) => {
-            WireDocument::read(std::str::from_utf8(json).unwrap()).unwrap().document().unwrap()
-        }
+        RawObject::Json(json) => WireDocument::read(std::str::from_utf8(json).unwrap()).unwrap().document().unwrap(),
         RawObject::Unreadable { place, reason } => panic!("{place}: {reason}"),
     };
     pages.iter().flat_map(|page| &page.documents).map(json).collect()

@@ -78,7 +78,12 @@ mod tests {
 
     fn with(value: Value) -> FirestoreDocument {
         let name = "projects/p/databases/(default)/documents/a/b".to_owned();
-        FirestoreDocument { name, fields: HashMap::from([("f".to_owned(), value)]), create_time: None, update_time: None }
+        FirestoreDocument {
+            name,
+            fields: HashMap::from([("f".to_owned(), value)]),
+            create_time: None,
+            update_time: None,
+        }
     }
 
     #[test]

@@ -119,11 +119,14 @@ mod tests {
     #[test]
     fn what_is_no_moment_is_refused() {
         let long = format!("2026-10-01T12:00:00.{}Z", "0".repeat(80));
-        for text in ["", "Z", "now", "2026-10-01", "2026-10-01T12:00:00", "2026-13-01T00:00:00Z", "0000-12-31T23:59:59Z", &long]
+        for text in
+            ["", "Z", "now", "2026-10-01", "2026-10-01T12:00:00", "2026-13-01T00:00:00Z", "0000-12-31T23:59:59Z", &long]
         {
             assert_eq!(Moment::parse(text), Err(NotAMoment), "{text:?}");
         }
-        for (seconds, nanos) in [(LAST_SECOND + 1, 0), (FIRST_SECOND - 1, 0), (0, NANOS_PER_SECOND), (i64::MIN, u32::MAX)] {
+        for (seconds, nanos) in
+            [(LAST_SECOND + 1, 0), (FIRST_SECOND - 1, 0), (0, NANOS_PER_SECOND), (i64::MIN, u32::MAX)]
+        {
             assert_eq!(Moment::new(seconds, nanos), Err(NotAMoment));
         }
     }

@@ -29,8 +29,8 @@ use serde_json::value::RawValue;
 
 use super::{Document, Fields, InvalidName, Moment, NotAMoment};
 
-pub use decode::decode_value;
 pub(crate) use decode::decode_fields;
+pub use decode::decode_value;
 
 /// Arrays and maps within each other in a document, at most. Firestore allows 20.
 pub const MAX_DOCUMENT_DEPTH: usize = 32;

@@ -137,8 +137,7 @@ fn any_value() -> impl Strategy<Value = DocumentValue> {
         any::<String>().prop_map(DocumentValue::Text),
         prop::collection::vec(any::<u8>(), 0..40).prop_map(DocumentValue::Bytes),
         any::<String>().prop_map(DocumentValue::Reference),
-        (any::<f64>(), any::<f64>())
-            .prop_map(|(latitude, longitude)| DocumentValue::GeoPoint { latitude, longitude }),
+        (any::<f64>(), any::<f64>()).prop_map(|(latitude, longitude)| DocumentValue::GeoPoint { latitude, longitude }),
     ];
     leaf.prop_recursive(6, 60, 6, |inner| {
         prop_oneof![
