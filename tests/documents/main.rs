@@ -82,7 +82,10 @@ async fn has_the_registry(house: &House, source: &str, project: &str, database: 
     assert_eq!(apis[1]["data"], typed["data"]);
 
     let services = house.rows("firestore_backendservices", source).await;
-    assert_eq!((column(&services, "port"), column(&services, "host")), (vec![json!(8080)], vec![json!("b.example.com")]));
+    assert_eq!(
+        (column(&services, "port"), column(&services, "host")),
+        (vec![json!(8080)], vec![json!("b.example.com")])
+    );
     assert_eq!(house.rows("firestore_capextchannels", source).await.len(), 0);
     assert_eq!(house.rows("rejected_rows", source).await.len(), 0);
 }
@@ -138,7 +141,8 @@ async fn thousands_of_documents_in_parts_are_all_there_and_bad_ones_are_rejects(
     std::fs::write(dumped.join("bad.ndjson"), bad).unwrap();
     let address = format!("registry=dump:{}", dumped.display());
     let parts = ("PODLEDGER_SNAPSHOT_PART_OBJECTS", "400");
-    let house = House::start(folder.path(), &[("PODLEDGER_DOCUMENTS", &address), COLLECTIONS, parts], BTreeMap::new()).await;
+    let house =
+        House::start(folder.path(), &[("PODLEDGER_DOCUMENTS", &address), COLLECTIONS, parts], BTreeMap::new()).await;
     house.snapshot("registry").await;
     for table in ["firestore_documents", "firestore_apis"] {
         assert_eq!(house.rows(table, "registry").await.len(), 2_500, "{table}");

@@ -19,6 +19,8 @@ const MICROS = 1_000_000;
 /** How long the service itself lets one read the past, in seconds. */
 const HOUR = 3600;
 const ASCENDING = 1;
+/** Largest request in bytes: the service's 10 MiB, and some more. */
+const LARGEST_REQUEST = 11 << 20;
 
 const flags = {
   listen: '127.0.0.1:0',
@@ -141,7 +143,7 @@ class Gate extends FirestoreServiceV1Impl {
   }
 }
 
-const server = new grpc.Server();
+const server = new grpc.Server({ 'grpc.max_receive_message_length': LARGEST_REQUEST });
 server.addService(FirestoreServiceV1Impl.definition, new Gate(new FirestoreState()));
 const host = flags.listen.slice(0, flags.listen.lastIndexOf(':'));
 server.bindAsync(flags.listen, grpc.ServerCredentials.createInsecure(), (error, port) => {

@@ -55,7 +55,6 @@ pub fn every_type(exact: bool) -> Fields {
         ("null island", DocumentValue::GeoPoint { latitude: 0.0, longitude: 0.0 }),
         ("$timestamp", text("not a time")),
         ("$$", text("escaped")),
-        ("", text("without a name")),
         ("a.b", text("no path")),
         ("array", DocumentValue::Array(vec![DocumentValue::Null, text("x"), DocumentValue::Map(Fields::new())])),
         ("no items", DocumentValue::Array(Vec::new())),

@@ -179,7 +179,8 @@ async fn fields_that_may_hold_credentials_are_left_out_wherever_they_lie() {
         },
     });
     // The document's own members are no fields of it.
-    let named = json!({"name": "projects/p/databases/d/documents/apis/token", "token": 1, "data": {"token": "s3cret-4"}});
+    let named =
+        json!({"name": "projects/p/databases/d/documents/apis/token", "token": 1, "data": {"token": "s3cret-4"}});
     let objects = [document, named].map(|document| RawObject::Json(document.to_string().into()));
     let world = world([vec![Step::Page("apis", objects.to_vec())]]);
     let manifest = manifest(&world).await;
