@@ -159,3 +159,23 @@ async fn thousands_of_documents_in_parts_are_all_there_and_bad_ones_are_rejects(
     house.is_conserved(4).await;
     house.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_is_read_into_every_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/documents");
+    let address = format!("registry=dump:{example}");
+    let house = House::start(folder.path(), &[("PODLEDGER_DOCUMENTS", &address)], BTreeMap::new()).await;
+    house.snapshot("registry").await;
+    let mut apis = house.rows("firestore_apis", "registry").await;
+    apis.sort_by_key(|row| row["path"].to_string());
+    assert_eq!(column(&apis, "max_replicas"), [json!(4), Value::Null]);
+    assert_eq!(column(&apis, "created_at")[0], json!("2026-08-03T09:12:44.12Z"));
+    assert_eq!(apis[1]["mistyped"], "max_replicas is \"four\", expected a whole number");
+    let channels = house.rows("firestore_capextchannels", "registry").await;
+    assert_eq!(column(&channels, "capacity"), [json!(9_007_199_254_740_993_i64)]);
+    let services = house.rows("firestore_backendservices", "registry").await;
+    assert_eq!((column(&services, "port"), column(&services, "timeout_seconds")), (vec![json!(8443)], vec![json!(30)]));
+    house.is_conserved(4).await;
+    house.stop().await;
+}
