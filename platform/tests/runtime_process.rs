@@ -189,6 +189,7 @@ fn child_consumes() {
             objects: Arc::new(NoObjects),
             warehouse: None,
             clusters: BTreeMap::new(),
+            documents: BTreeMap::new(),
             clock: Arc::new(SystemClock),
         };
         let handler = Arc::new(UntilStopped(shutdown.clone()));

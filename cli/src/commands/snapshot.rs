@@ -32,8 +32,8 @@ pub async fn run(
         return Err(UsageError("--wait follows one snapshot: name a cluster instead of *".into()).into());
     }
     for kind in &args.kinds {
-        if !Kind::ALL.iter().any(|known| known.name() == kind) {
-            let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        if !Kind::requestable().any(|known| known.name() == kind) {
+            let known: Vec<_> = Kind::requestable().map(Kind::name).collect();
             let nearest = did_you_mean(kind, known.iter().copied());
             return Err(UsageError(format!(
                 "{kind:?} is not a kind of snapshots{nearest} (known: {})",

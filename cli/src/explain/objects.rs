@@ -43,7 +43,7 @@ fn collected(kind: &str, api_version: &str) -> Option<Kind> {
         Kind::Pods | Kind::Nodes => group.is_empty(),
         Kind::Deployments | Kind::ReplicaSets => matches!(group, "" | "apps" | "extensions"),
         Kind::HorizontalPodAutoscalers => matches!(group, "" | "autoscaling"),
-        Kind::Clusters | Kind::Unreadable => false,
+        Kind::Clusters | Kind::Documents | Kind::Collection(_) | Kind::Unreadable => false,
     };
     served.then_some(found)
 }

@@ -34,7 +34,7 @@ pub async fn run(args: &UpArgs, env: Env, format: Format, out: &mut impl Write) 
     if let Some(source) = &source {
         source.apply(&mut settings);
     }
-    if settings.clusters.0.is_empty() {
+    if settings.clusters.0.is_empty() && (args.once || settings.documents.0.is_empty()) {
         let reason = "no cluster to observe: give --dump DIR or --kube, or set PODLEDGER_CLUSTERS";
         return Err(UsageError(reason.into()).into());
     }
@@ -78,6 +78,7 @@ pub async fn run(args: &UpArgs, env: Env, format: Format, out: &mut impl Write) 
                 let requests: Vec<_> = adapters
                     .clusters
                     .keys()
+                    .chain(adapters.documents.keys())
                     .map(|cluster| request(cluster.as_str(), Vec::new(), None, now, Purpose::Scheduled))
                     .collect();
                 if let Err(error) = adapters.broker.publish_messages(&requests).await {

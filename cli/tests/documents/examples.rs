@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use evaluator::Policy;
 use futures::TryStreamExt as _;
+use platform::embedded::DumpDocuments;
 use platform::kubernetes::DumpCluster;
 use platform::ports::{Cluster as _, Kind};
+use platform::testkit;
 use podledger_cli::ped;
 use schemas::Timestamp;
 
@@ -19,12 +21,19 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn examples_are_a_cluster_declarations_and_policies() {
+fn examples_are_a_cluster_documents_declarations_and_policies() {
     let names: Vec<_> = files(&repository().join("examples"))
         .iter()
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(names, ["cluster", "ped", "policies"], "a new folder needs a test here");
+    assert_eq!(names, ["cluster", "documents", "ped", "policies"], "a new folder needs a test here");
+}
+
+#[tokio::test]
+async fn every_document_of_the_registry_is_read() {
+    let registry = DumpDocuments::open(repository().join("examples/documents")).unwrap();
+    let found = testkit::documents::documents(&registry, &["apis", "capextchannels", "backendservices"]).await;
+    assert_eq!(found.len(), 4);
 }
 
 #[test]

@@ -9,6 +9,8 @@ const PUBSUB_ADMIN: &str = "PUBSUB_EMULATOR_ADMIN_HOST";
 const STORAGE: &str = "STORAGE_EMULATOR_HOST";
 /// Where BigQuery's stand-in is: `HOST:PORT` or `http://HOST:PORT`.
 const BIGQUERY: &str = "BIGQUERY_EMULATOR_HOST";
+/// Where Firestore's stand-in is: `HOST:PORT` or `http://HOST:PORT`. Its client reads it too.
+const FIRESTORE: &str = "FIRESTORE_EMULATOR_HOST";
 
 /// A variable that names no server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,8 @@ pub struct Emulators {
     pub storage: Option<String>,
     /// In place of BigQuery, as `http://HOST:PORT`.
     pub bigquery: Option<String>,
+    /// In place of Firestore, as `http://HOST:PORT`.
+    pub firestore: Option<String>,
 }
 
 impl Emulators {
@@ -65,7 +69,7 @@ impl Emulators {
                 return Err(EmulatorError { variable: PUBSUB_ADMIN, reason });
             }
         };
-        Ok(Self { pubsub, storage: named(STORAGE)?, bigquery: named(BIGQUERY)? })
+        Ok(Self { pubsub, storage: named(STORAGE)?, bigquery: named(BIGQUERY)?, firestore: named(FIRESTORE)? })
     }
 }
 
@@ -105,6 +109,8 @@ mod tests {
         let pubsub = both.pubsub.unwrap();
         assert_eq!((pubsub.data.as_str(), pubsub.admin.as_str()), ("http://localhost:8085", "http://localhost:8085"));
         assert_eq!(both.storage.as_deref(), Some("http://127.0.0.1:4443"));
+        let firestore = of(&[(FIRESTORE, "127.0.0.1:8080")]).unwrap().firestore;
+        assert_eq!(firestore.as_deref(), Some("http://127.0.0.1:8080"));
         let apart = of(&[(PUBSUB, "[::1]:1"), (PUBSUB_ADMIN, "h:2")]).unwrap().pubsub.unwrap();
         assert_eq!((apart.data.as_str(), apart.admin.as_str()), ("http://[::1]:1", "http://h:2"));
     }

@@ -4,6 +4,7 @@
 //! only, and an emulator only where its variable names one: see [`Emulators`].
 
 pub mod broker;
+pub mod documents;
 mod emulators;
 mod failure;
 pub mod objects;
@@ -11,6 +12,7 @@ pub mod provision;
 pub mod warehouse;
 
 pub use broker::{PubsubBroker, PubsubSettings};
+pub use documents::{FirestoreDocuments, FirestoreSettings};
 pub use emulators::{EmulatorError, Emulators, PubsubEmulator};
 pub use objects::{CloudStorageObjects, StorageSettings};
 pub use warehouse::{BigQuerySettings, BigQueryWarehouse, TableChange};

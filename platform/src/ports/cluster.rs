@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use schemas::Timestamp;
 
+use super::TabledCollection;
+
 /// A kind of object that snapshots collect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -19,12 +21,17 @@ pub enum Kind {
     Nodes,
     /// The cluster itself: one object.
     Clusters,
+    /// Documents of all configured collections of a documents source.
+    Documents,
+    /// Those of them that have a table of their own. Its parts are parts of [`Kind::Documents`]; it
+    /// cannot be asked for.
+    Collection(TabledCollection),
     /// What could not be read as an object of any kind: only rejects.
     Unreadable,
 }
 
 impl Kind {
-    /// The kinds a snapshot takes when none are named.
+    /// The kinds a snapshot of a cluster takes when none are named.
     pub const ALL: &'static [Self] = &[
         Self::Pods,
         Self::Deployments,
@@ -33,6 +40,13 @@ impl Kind {
         Self::Nodes,
         Self::Clusters,
     ];
+    /// The kinds a snapshot of a documents source takes.
+    pub const OF_DOCUMENTS: &'static [Self] = &[Self::Documents];
+
+    /// Every kind that a request may name.
+    pub fn requestable() -> impl Iterator<Item = Self> + Clone {
+        Self::ALL.iter().chain(Self::OF_DOCUMENTS).copied()
+    }
 
     /// Plural resource name, as requests, manifests and batches write it.
     pub const fn name(self) -> &'static str {
@@ -43,13 +57,16 @@ impl Kind {
             Self::HorizontalPodAutoscalers => "horizontalpodautoscalers",
             Self::Nodes => "nodes",
             Self::Clusters => "clusters",
+            Self::Documents => "documents",
+            Self::Collection(collection) => collection.kind_name(),
             Self::Unreadable => "unreadable",
         }
     }
 
     /// The kind of that plural name, also one that only the pipeline itself uses.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().chain([Self::Unreadable]).find(|kind| kind.name() == name)
+        let collections = TabledCollection::ALL.iter().copied().map(Self::Collection);
+        Self::requestable().chain(collections).chain([Self::Unreadable]).find(|kind| kind.name() == name)
     }
 
     /// The kind of an object as its `kind` field writes it, such as `Deployment`.
@@ -66,7 +83,7 @@ impl Kind {
 
     /// Whether its objects live in namespaces.
     pub const fn namespaced(self) -> bool {
-        !matches!(self, Self::Nodes | Self::Clusters)
+        !matches!(self, Self::Nodes | Self::Clusters | Self::Documents | Self::Collection(_))
     }
 }
 

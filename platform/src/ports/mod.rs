@@ -5,6 +5,7 @@ mod broker;
 mod clock;
 mod cluster;
 pub(crate) mod dead_letter;
+mod documents;
 mod failure;
 pub(crate) mod key;
 mod objects;
@@ -16,6 +17,11 @@ pub use bounds::{
 pub use broker::{Backlog, Broker, Delivery, Flow, Incoming, Outgoing, Receiver, SeekTo, Settle, SubscriptionCounts};
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use cluster::{Cluster, ClusterError, Kind, KindPage, Listing, RawObject, SourceAudit};
+pub use documents::{
+    CollectionId, Document, DocumentName, DocumentPage, DocumentPages, DocumentValue, Documents, DocumentsError,
+    Fields, InvalidName, MAX_DOCUMENT_BYTES, MAX_DOCUMENT_DEPTH, MAX_NAME_BYTES, MAX_SEGMENT_BYTES, Moment, NotAMoment,
+    TabledCollection, WireDocument, WireError, decode_value,
+};
 pub use failure::{PortError, PortResult, Remedy};
 pub use key::MAX_KEY_BYTES;
 pub use objects::{ByteStream, Created, Generation, ObjectMeta, Objects, Replaced, StoredObject};

@@ -15,6 +15,8 @@ use crate::nearest::did_you_mean;
 const SIMULATED_WORKLOADS: usize = 50;
 /// Most workloads an address may ask the simulation for.
 const MOST_SIMULATED_WORKLOADS: usize = 1_000_000;
+/// Firestore's id of the first database of a project.
+const DEFAULT_DATABASE: &str = "(default)";
 
 /// Parameter of a GKE address.
 const VIA: &str = "via";
@@ -122,6 +124,23 @@ impl GkeVia {
         ("connect-gateway", Self::ConnectGateway),
     ];
 }
+/// Where documents are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentsAddress {
+    /// `dump:DIR`: files of documents.
+    Dump(PathBuf),
+    /// `firestore:PROJECT` or `firestore:PROJECT/DATABASE`.
+    Firestore {
+        /// The project's id.
+        project: String,
+        /// The database's id; none for the first one of the project.
+        database: Option<String>,
+    },
+}
+
+/// `name=address,…`: the documents sources of a process by configured name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DocumentsAddresses(pub BTreeMap<ClusterName, DocumentsAddress>);
 
 /// `name=address,…`: the clusters of a process by configured name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -196,26 +215,68 @@ impl FromStr for ClusterAddress {
     }
 }
 
+impl FromStr for DocumentsAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let address = Address::split(text, &["firestore:PROJECT/DATABASE", "dump:DIR"])?;
+        match address.scheme {
+            "dump" => address.path().map(Self::Dump),
+            "firestore" => {
+                let (project, database) = match address.rest.split_once('/') {
+                    None => (address.rest, None),
+                    // The first database's id has what no other one's can.
+                    Some((project, DEFAULT_DATABASE)) => (project, None),
+                    Some((project, database)) => (project, Some(address.id(database, "database")?)),
+                };
+                Ok(Self::Firestore { project: address.id(project, "project")?, database })
+            }
+            _ => Err(address.unknown_scheme()),
+        }
+    }
+}
+
 impl FromStr for ClusterAddresses {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut clusters = BTreeMap::new();
-        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let (name, address) = entry
-                .split_once('=')
-                .ok_or_else(|| format!("cluster {entry:?}: expected NAME=ADDRESS, several joined by commas"))?;
-            let name = ClusterName::parse(name).map_err(|error| error.to_string())?;
-            let address = address.parse().map_err(|error| format!("cluster {name}: {error}"))?;
-            if clusters.insert(name.clone(), address).is_some() {
-                return Err(format!("cluster {name}: configured twice"));
-            }
-        }
-        Ok(Self(clusters))
+        named(text, "cluster").map(Self)
     }
 }
 
-deserialize_from_text!(BrokerAddress, ObjectsAddress, WarehouseAddress, ClusterAddress, ClusterAddresses);
+impl FromStr for DocumentsAddresses {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        named(text, "documents source").map(Self)
+    }
+}
+
+/// Reads `NAME=ADDRESS,…`.
+fn named<A: FromStr<Err = AddressError>>(text: &str, what: &str) -> Result<BTreeMap<ClusterName, A>, String> {
+    let mut sources = BTreeMap::new();
+    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let (name, address) = entry
+            .split_once('=')
+            .ok_or_else(|| format!("{what} {entry:?}: expected NAME=ADDRESS, several joined by commas"))?;
+        let name = ClusterName::parse(name).map_err(|error| error.to_string())?;
+        let address = address.parse().map_err(|error| format!("{what} {name}: {error}"))?;
+        if sources.insert(name.clone(), address).is_some() {
+            return Err(format!("{what} {name}: configured twice"));
+        }
+    }
+    Ok(sources)
+}
+
+deserialize_from_text!(
+    BrokerAddress,
+    ObjectsAddress,
+    WarehouseAddress,
+    ClusterAddress,
+    ClusterAddresses,
+    DocumentsAddress,
+    DocumentsAddresses,
+);
 
 /// An address in its parts, and what it could have been.
 struct Address<'a> {

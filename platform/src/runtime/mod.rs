@@ -38,7 +38,8 @@ mod shutdown;
 mod trace;
 
 pub use address::{
-    AddressError, BrokerAddress, ClusterAddress, ClusterAddresses, GkeVia, ObjectsAddress, WarehouseAddress,
+    AddressError, BrokerAddress, ClusterAddress, ClusterAddresses, DocumentsAddress, DocumentsAddresses, GkeVia,
+    ObjectsAddress, WarehouseAddress,
 };
 pub use clock::ClockSetting;
 pub use config_error::ConfigError;

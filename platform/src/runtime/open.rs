@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::address::{BrokerAddress, ClusterAddress, GkeVia, ObjectsAddress, WarehouseAddress};
+use super::address::{
+    BrokerAddress, ClusterAddress, DocumentsAddress, GkeVia, ObjectsAddress, WarehouseAddress,
+};
 use super::config_error::ConfigError;
 use super::ports::Ports;
 use super::settings::RuntimeSettings;
 use super::trace::TracedBroker;
-use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
+use crate::embedded::{BrokerSettings, DirObjects, DumpDocuments, SqliteBroker, SqliteWarehouse};
 use crate::google::{
-    BigQuerySettings, BigQueryWarehouse, CloudStorageObjects, Emulators, PubsubBroker, PubsubSettings,
+    BigQuerySettings, BigQueryWarehouse, CloudStorageObjects, Emulators, FirestoreDocuments, FirestoreSettings,
+    PubsubBroker, PubsubSettings,
 };
 use crate::kubernetes::{
     DumpCluster, GkeCluster, GkeName, GkeRoute, GkeSettings, KubeCluster, SimCluster, SimSettings,
@@ -21,7 +24,7 @@ use crate::layers::{
     Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, RetryBroker, RetryObjects, RetryWarehouse, TimeoutBroker,
     TimeoutObjects, TimeoutWarehouse,
 };
-use crate::ports::{Broker, Cluster, Objects, Warehouse};
+use crate::ports::{Broker, Cluster, Documents, Objects, Warehouse};
 
 /// Which ports a process needs; broker and objects always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Needs {
         Self { warehouse: true, ..self }
     }
 
-    /// And at least one cluster.
+    /// And at least one cluster or documents source.
     #[must_use]
     pub const fn and_clusters(self) -> Self {
         Self { clusters: true, ..self }
@@ -60,7 +63,7 @@ pub async fn open(settings: &RuntimeSettings, needs: Needs) -> anyhow::Result<Po
         }
         false => None,
     };
-    if needs.clusters && settings.clusters.0.is_empty() {
+    if needs.clusters && settings.clusters.0.is_empty() && settings.documents.0.is_empty() {
         let forms = "kube:CONTEXT, gke:PROJECT/LOCATION/NAME, dump:DIR or sim:SEED";
         return Err(
             ConfigError::new("PODLEDGER_CLUSTERS", format!("not set (expected: NAME=ADDRESS,…; {forms})")).into()
@@ -81,7 +84,12 @@ pub async fn open(settings: &RuntimeSettings, needs: Needs) -> anyhow::Result<Po
         let cluster = open_cluster(address).await.with_context(|| format!("open cluster {name}"))?;
         clusters.insert(name.clone(), cluster);
     }
-    Ok(Ports { broker, objects, warehouse, clusters, clock: settings.clock.clock() })
+    let mut documents = BTreeMap::new();
+    for (name, address) in settings.documents.0.iter().filter(|_| needs.clusters) {
+        let source = open_documents(address).with_context(|| format!("open documents source {name}"))?;
+        documents.insert(name.clone(), source);
+    }
+    Ok(Ports { broker, objects, warehouse, clusters, documents, clock: settings.clock.clock() })
 }
 
 /// Whether Pub/Sub is an emulator's, so that what comes from there needs no proof.
@@ -94,7 +102,7 @@ pub(super) fn pubsub_is_emulated() -> Result<bool, ConfigError> {
 /// they are switched on. Each stage of a process needs its own, since faults are per stage.
 pub fn layered(adapters: &Ports, stage: &'static str, settings: &RuntimeSettings, faults: &Faults) -> Ports {
     let (retry, timeouts, points) = (settings.retry(), settings.timeouts(), faults.points(stage));
-    let Ports { mut broker, mut objects, mut warehouse, clusters, clock } = adapters.clone();
+    let Ports { mut broker, mut objects, mut warehouse, clusters, documents, clock } = adapters.clone();
     if faults.are_on() {
         broker = Arc::new(FaultyBroker::new(broker, points.clone()));
         objects = Arc::new(FaultyObjects::new(objects, points.clone()));
@@ -105,7 +113,7 @@ pub fn layered(adapters: &Ports, stage: &'static str, settings: &RuntimeSettings
     warehouse = warehouse.map(|inner| {
         Arc::new(RetryWarehouse::new(Arc::new(TimeoutWarehouse::new(inner, timeouts)), retry)) as Arc<dyn Warehouse>
     });
-    Ports { broker: Arc::new(TracedBroker::new(broker)), objects, warehouse, clusters, clock }
+    Ports { broker: Arc::new(TracedBroker::new(broker)), objects, warehouse, clusters, documents, clock }
 }
 
 fn needed<'a, A>(address: &'a Option<A>, variable: &str, forms: &str) -> Result<&'a A, ConfigError> {
@@ -167,5 +175,16 @@ fn route(via: GkeVia) -> GkeRoute {
         GkeVia::PrivateEndpoint => GkeRoute::PrivateEndpoint,
         GkeVia::DnsEndpoint => GkeRoute::DnsEndpoint,
         GkeVia::ConnectGateway => GkeRoute::ConnectGateway,
+    }
+}
+
+fn open_documents(address: &DocumentsAddress) -> anyhow::Result<Arc<dyn Documents>> {
+    match address {
+        DocumentsAddress::Dump(folder) => Ok(Arc::new(DumpDocuments::open(folder)?)),
+        DocumentsAddress::Firestore { project, database } => {
+            let settings =
+                FirestoreSettings { emulator: Emulators::from_process()?.firestore, ..FirestoreSettings::default() };
+            Ok(Arc::new(FirestoreDocuments::new(project, database.as_deref(), settings)))
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schemas::ClusterName;
 
-use crate::ports::{Broker, Clock, Cluster, Objects, Warehouse};
+use crate::ports::{Broker, Clock, Cluster, Documents, Objects, Warehouse};
 
 /// The ports a process has; what a stage does not need may be absent.
 #[derive(Clone)]
@@ -18,6 +18,9 @@ pub struct Ports {
     pub warehouse: Option<Arc<dyn Warehouse>>,
     /// Clusters by configured name, for the snapshotter.
     pub clusters: BTreeMap<ClusterName, Arc<dyn Cluster>>,
+    /// Documents sources by configured name, which is in the place of a cluster's, for the
+    /// snapshotter.
+    pub documents: BTreeMap<ClusterName, Arc<dyn Documents>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::address::{BrokerAddress, ClusterAddresses, ObjectsAddress, WarehouseAddress};
+use super::address::{BrokerAddress, ClusterAddresses, DocumentsAddresses, ObjectsAddress, WarehouseAddress};
 use super::clock::ClockSetting;
 use super::config_error::ConfigError;
 use super::documented::{Documented, FieldDoc};
@@ -32,6 +32,8 @@ crate::settings! {
         warehouse: Option<WarehouseAddress>, "address", "embedded needs one machine, BigQuery needs Google Cloud";
         /// Clusters by name: `dump:DIR`, `kube:CONTEXT`, `gke:PROJECT/LOCATION/NAME`, `sim:SEED`. For the snapshotter.
         clusters: ClusterAddresses = "", "NAME=ADDRESS,…", "";
+        /// Documents sources by name: `firestore:PROJECT/DATABASE` (without `/DATABASE` the first one), `dump:DIR`. No name may be a cluster's. For the snapshotter.
+        documents: DocumentsAddresses = "", "NAME=ADDRESS,…", "";
         /// How messages come: `pull`, or `push` to `POST /push/SUBSCRIPTION` on `PODLEDGER_HTTP`, as Cloud Run needs it.
         delivery: DeliveryMode = "pull", "word", "push runs only while there is work, and bounds its length by the acknowledgement deadline";
         /// Deliveries one consumer holds at once, 1 to 10,000.
@@ -85,6 +87,9 @@ impl RuntimeSettings {
         }
         if self.nack_first > self.nack_max {
             return error("nack_first", "longer than the greatest delay, nack_max".to_owned());
+        }
+        if let Some(name) = self.documents.0.keys().find(|name| self.clusters.0.contains_key(*name)) {
+            return error("documents", format!("{name} is the name of a cluster too"));
         }
         for (field, period) in [("call_timeout", self.call_timeout), ("transfer_timeout", self.transfer_timeout)] {
             if period.duration().is_zero() {

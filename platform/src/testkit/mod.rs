@@ -9,6 +9,8 @@ pub mod bigquery;
 pub mod broker;
 pub mod cluster;
 pub mod kubernetes;
+pub mod documents;
+pub mod firestore;
 pub mod objects;
 pub mod oidc;
 pub mod proxy;

@@ -238,6 +238,9 @@ const fn indexes(table: Table) -> &'static [&'static [&'static str]] {
         | Table::GkeClusters
         | Table::GkePodUsage
         | Table::FirestoreDocuments
+        | Table::FirestoreApis
+        | Table::FirestoreCapextchannels
+        | Table::FirestoreBackendservices
         | Table::RejectedRows => &[&["snapshot_id"], &["cluster", "observed_at"]],
         Table::LimitDeclarations => &[&["namespace", "deployment_name", "cluster", "timestamp", "declaration_id"]],
         Table::ReplicaChanges => &[&["cluster", "namespace", "deployment_name", "occurred_at"]],

@@ -39,10 +39,282 @@ impl Row for DeadLetters {
     const TABLE: Table = Table::DeadLetters;
 }
 
+/// One registered API: a document of the collection apis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FirestoreApis {
+    /// Configured name of the documents source.
+    pub cluster: ClusterName,
+    /// The snapshot the row was seen in.
+    pub snapshot_id: SnapshotId,
+    /// When the snapshot looked, in UTC.
+    pub observed_at: Timestamp,
+    /// Google Cloud project.
+    pub project: String,
+    /// Firestore database.
+    pub database: String,
+    /// Document id.
+    pub document_id: String,
+    /// Path below the database.
+    pub path: String,
+    /// When the document was created.
+    #[serde(default)]
+    pub create_time: Option<Timestamp>,
+    /// When the document was last written.
+    #[serde(default)]
+    pub update_time: Option<Timestamp>,
+    /// Id of the API.
+    #[serde(default)]
+    pub api_id: Option<String>,
+    /// Name of the API.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Version of the API.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Team that runs it.
+    #[serde(default)]
+    pub team_id: Option<String>,
+    /// User who answers for it.
+    #[serde(default)]
+    pub user_id: Option<String>,
+    /// Environment, such as prod.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// State of the registration, as written.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Namespace it runs in.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Deployment that serves it.
+    #[serde(default)]
+    pub deployment_name: Option<String>,
+    /// Path it is served under.
+    #[serde(default)]
+    pub base_path: Option<String>,
+    /// Its backend service.
+    #[serde(default)]
+    pub backend_service: Option<String>,
+    /// Replicas registered for it.
+    #[serde(default)]
+    pub max_replicas: Option<i64>,
+    /// Whether it is switched on.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// When it was registered.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When the registration was last changed.
+    #[serde(default)]
+    pub updated_at: Option<Timestamp>,
+    /// Labels of the registration.
+    #[serde(default)]
+    pub labels: Option<Json>,
+    /// Fields whose value did not fit their column, and why; the column is then null and the value stays in data. Null where all fit.
+    #[serde(default)]
+    pub mistyped: Option<String>,
+    /// All fields, as JSON in the wire form of documents.
+    pub data: Json,
+}
+
+impl AvroRecord for FirestoreApis {
+    fn schema() -> &'static RecordSchema {
+        static SCHEMA: LazyLock<RecordSchema> =
+            LazyLock::new(|| RecordSchema::parse("FirestoreApis", include_str!("../../avro/rows/firestore_apis.avsc")));
+        &SCHEMA
+    }
+}
+
+impl Row for FirestoreApis {
+    const TABLE: Table = Table::FirestoreApis;
+}
+
+/// One backend service: a document of the collection backendservices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FirestoreBackendservices {
+    /// Configured name of the documents source.
+    pub cluster: ClusterName,
+    /// The snapshot the row was seen in.
+    pub snapshot_id: SnapshotId,
+    /// When the snapshot looked, in UTC.
+    pub observed_at: Timestamp,
+    /// Google Cloud project.
+    pub project: String,
+    /// Firestore database.
+    pub database: String,
+    /// Document id.
+    pub document_id: String,
+    /// Path below the database.
+    pub path: String,
+    /// When the document was created.
+    #[serde(default)]
+    pub create_time: Option<Timestamp>,
+    /// When the document was last written.
+    #[serde(default)]
+    pub update_time: Option<Timestamp>,
+    /// Id of the service.
+    #[serde(default)]
+    pub service_id: Option<String>,
+    /// Name of the service.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// API it serves.
+    #[serde(default)]
+    pub api_id: Option<String>,
+    /// Team that runs it.
+    #[serde(default)]
+    pub team_id: Option<String>,
+    /// Cluster it runs on.
+    #[serde(default)]
+    pub target_cluster: Option<String>,
+    /// Namespace it runs in.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Deployment behind it.
+    #[serde(default)]
+    pub deployment_name: Option<String>,
+    /// Host it is reached at.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Port it is reached at.
+    #[serde(default)]
+    pub port: Option<i64>,
+    /// Protocol it speaks.
+    #[serde(default)]
+    pub protocol: Option<String>,
+    /// Region it runs in.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// State of the service, as written.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// How long a request may take, in seconds.
+    #[serde(default)]
+    pub timeout_seconds: Option<i64>,
+    /// Whether it is switched on.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// When it was registered.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When the registration was last changed.
+    #[serde(default)]
+    pub updated_at: Option<Timestamp>,
+    /// Labels of the registration.
+    #[serde(default)]
+    pub labels: Option<Json>,
+    /// Fields whose value did not fit their column, and why; the column is then null and the value stays in data. Null where all fit.
+    #[serde(default)]
+    pub mistyped: Option<String>,
+    /// All fields, as JSON in the wire form of documents.
+    pub data: Json,
+}
+
+impl AvroRecord for FirestoreBackendservices {
+    fn schema() -> &'static RecordSchema {
+        static SCHEMA: LazyLock<RecordSchema> = LazyLock::new(|| {
+            RecordSchema::parse(
+                "FirestoreBackendservices",
+                include_str!("../../avro/rows/firestore_backendservices.avsc"),
+            )
+        });
+        &SCHEMA
+    }
+}
+
+impl Row for FirestoreBackendservices {
+    const TABLE: Table = Table::FirestoreBackendservices;
+}
+
+/// One external channel: a document of the collection capextchannels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FirestoreCapextchannels {
+    /// Configured name of the documents source.
+    pub cluster: ClusterName,
+    /// The snapshot the row was seen in.
+    pub snapshot_id: SnapshotId,
+    /// When the snapshot looked, in UTC.
+    pub observed_at: Timestamp,
+    /// Google Cloud project.
+    pub project: String,
+    /// Firestore database.
+    pub database: String,
+    /// Document id.
+    pub document_id: String,
+    /// Path below the database.
+    pub path: String,
+    /// When the document was created.
+    #[serde(default)]
+    pub create_time: Option<Timestamp>,
+    /// When the document was last written.
+    #[serde(default)]
+    pub update_time: Option<Timestamp>,
+    /// Id of the channel.
+    #[serde(default)]
+    pub channel_id: Option<String>,
+    /// Name of the channel.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// API it leads to.
+    #[serde(default)]
+    pub api_id: Option<String>,
+    /// Team that runs it.
+    #[serde(default)]
+    pub team_id: Option<String>,
+    /// Type of the channel, as written.
+    #[serde(default)]
+    pub channel_type: Option<String>,
+    /// Protocol it speaks.
+    #[serde(default)]
+    pub protocol: Option<String>,
+    /// Where it is reached.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// State of the channel, as written.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Capacity registered for it, in requests per second.
+    #[serde(default)]
+    pub capacity: Option<i64>,
+    /// Whether it is switched on.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// When it was registered.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// When the registration was last changed.
+    #[serde(default)]
+    pub updated_at: Option<Timestamp>,
+    /// Labels of the registration.
+    #[serde(default)]
+    pub labels: Option<Json>,
+    /// Fields whose value did not fit their column, and why; the column is then null and the value stays in data. Null where all fit.
+    #[serde(default)]
+    pub mistyped: Option<String>,
+    /// All fields, as JSON in the wire form of documents.
+    pub data: Json,
+}
+
+impl AvroRecord for FirestoreCapextchannels {
+    fn schema() -> &'static RecordSchema {
+        static SCHEMA: LazyLock<RecordSchema> = LazyLock::new(|| {
+            RecordSchema::parse(
+                "FirestoreCapextchannels",
+                include_str!("../../avro/rows/firestore_capextchannels.avsc"),
+            )
+        });
+        &SCHEMA
+    }
+}
+
+impl Row for FirestoreCapextchannels {
+    const TABLE: Table = Table::FirestoreCapextchannels;
+}
+
 /// One Firestore document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FirestoreDocuments {
-    /// Configured short name of the cluster.
+    /// Configured name of the documents source.
     pub cluster: ClusterName,
     /// The snapshot the row was seen in.
     pub snapshot_id: SnapshotId,
@@ -58,13 +330,13 @@ pub struct FirestoreDocuments {
     pub document_id: String,
     /// Path below the database.
     pub path: String,
-    /// When it was created.
+    /// When the document was created.
     #[serde(default)]
     pub create_time: Option<Timestamp>,
-    /// When it was last written.
+    /// When the document was last written.
     #[serde(default)]
     pub update_time: Option<Timestamp>,
-    /// Fields, as JSON.
+    /// All fields, as JSON in the wire form of documents.
     pub data: Json,
 }
 

@@ -169,8 +169,9 @@ macro_rules! every_record {
     ($callback:ident) => {
         $callback! {
             messages: LimitDeclaration, Notification, RawBatch, ReplicaChange, RowBatch, SnapshotRequest, Violation;
-            rows: DeadLetters, FirestoreDocuments, GkeClusters, GkeDeployments, GkeNodes, GkePodUsage, GkePods, HpaData,
-                PipelineLedger, RejectedRows, LimitDeclaration, Notification, ReplicaChange, Violation;
+            rows: DeadLetters, FirestoreApis, FirestoreBackendservices, FirestoreCapextchannels, FirestoreDocuments,
+                GkeClusters, GkeDeployments, GkeNodes, GkePodUsage, GkePods, HpaData, PipelineLedger, RejectedRows,
+                LimitDeclaration, Notification, ReplicaChange, Violation;
         }
     };
 }

@@ -12,6 +12,7 @@ mod cluster_info;
 mod config;
 mod deployment;
 mod document;
+pub mod firestore;
 mod labels;
 pub mod map;
 mod metadata;

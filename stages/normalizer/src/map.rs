@@ -8,9 +8,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::document::{Fault, Object, shortened};
+use crate::firestore::{self, DocumentRow};
 use crate::labels::LabelKeys;
 use crate::ownership::Owners;
 use crate::{autoscaler, cluster_info, deployment, node, ownership, pod};
+
+/// Characters of a document's name that a reject keeps: most names whole.
+const LONGEST_DOCUMENT_NAME: usize = 500;
 
 /// What rows say besides what their object says.
 #[derive(Debug, Clone)]
@@ -42,6 +46,8 @@ pub enum Rows {
     Node(Box<GkeNodes>),
     /// One row of `gke_clusters`.
     Cluster(Box<GkeClusters>),
+    /// One row of `firestore_documents`, or of a collection's own table.
+    Document(Box<DocumentRow>),
     /// A `ReplicaSet`: needed for ownership only, no row.
     ReplicaSet {
         /// Its namespace.
@@ -60,11 +66,12 @@ impl Rows {
             Self::Autoscaler(_) => Some(Table::HpaData),
             Self::Node(_) => Some(Table::GkeNodes),
             Self::Cluster(_) => Some(Table::GkeClusters),
+            Self::Document(row) => Some(row.table()),
             Self::ReplicaSet { .. } => None,
         }
     }
 
-    /// Namespace (empty where the kind has none) and name of the object.
+    /// Namespace (empty where the kind has none) and name of the object; of a document its path.
     pub fn identity(&self) -> (&str, &str) {
         match self {
             Self::Pod(row) => (&row.namespace, &row.name),
@@ -72,6 +79,7 @@ impl Rows {
             Self::Autoscaler(rows) => rows.first().map_or(("", ""), |row| (&row.namespace, &row.name)),
             Self::Node(row) => ("", &row.name),
             Self::Cluster(row) => ("", &row.name),
+            Self::Document(row) => ("", row.path()),
             Self::ReplicaSet { namespace, name } => (namespace, name),
         }
     }
@@ -87,6 +95,7 @@ impl Rows {
             Self::Autoscaler(rows) => rows.iter().map(Json::of).collect(),
             Self::Node(row) => Ok(vec![Json::of(row)?]),
             Self::Cluster(row) => Ok(vec![Json::of(row)?]),
+            Self::Document(row) => Ok(vec![row.to_json()?]),
             Self::ReplicaSet { .. } => Ok(Vec::new()),
         }
     }
@@ -127,6 +136,8 @@ pub const fn table_of(kind: Kind) -> Option<Table> {
         Kind::HorizontalPodAutoscalers => Some(Table::HpaData),
         Kind::Nodes => Some(Table::GkeNodes),
         Kind::Clusters => Some(Table::GkeClusters),
+        Kind::Documents => Some(Table::FirestoreDocuments),
+        Kind::Collection(collection) => Some(collection.table()),
         Kind::ReplicaSets | Kind::Unreadable => None,
     }
 }
@@ -144,6 +155,10 @@ pub fn object(kind: Kind, json: &[u8], seat: &Seat<'_>) -> Result<Rows, Reject> 
         Kind::HorizontalPodAutoscalers => autoscaler::rows(text, seat).map(Rows::Autoscaler),
         Kind::Nodes => node::row(text, seat).map(|row| Rows::Node(Box::new(row))),
         Kind::Clusters => cluster_info::row(text, seat).map(|row| Rows::Cluster(Box::new(row))),
+        Kind::Documents => firestore::row(text, None, seat).map(|row| Rows::Document(Box::new(row))),
+        Kind::Collection(collection) => {
+            firestore::row(text, Some(collection), seat).map(|row| Rows::Document(Box::new(row)))
+        }
         Kind::ReplicaSets => {
             ownership::read(text).map(|set| Rows::ReplicaSet { namespace: set.namespace, name: set.name })
         }
@@ -167,6 +182,7 @@ const fn singular(kind: Kind) -> &'static str {
         Kind::HorizontalPodAutoscalers => "horizontalpodautoscaler",
         Kind::Nodes => "node",
         Kind::Clusters => "cluster",
+        Kind::Documents | Kind::Collection(_) => "document",
         Kind::Unreadable => "object",
     }
 }
@@ -185,8 +201,13 @@ struct Names<'a> {
     namespace: Option<&'a RawValue>,
 }
 
-/// Namespace and name of an object of which something else cannot be read.
+/// Namespace and name of an object of which something else cannot be read; of a document its name.
 fn identity(kind: Kind, text: &str) -> Option<String> {
+    if matches!(kind, Kind::Documents | Kind::Collection(_)) {
+        let names: Object<Names<'_>> = serde_json::from_str(text).ok()?;
+        let name: String = serde_json::from_str(names.name?.get()).ok()?;
+        return Some(name.chars().take(LONGEST_DOCUMENT_NAME).collect());
+    }
     let named: Object<Named<'_>> = serde_json::from_str(text).ok()?;
     let names: Object<Names<'_>> = serde_json::from_str(named.metadata?.get()).ok()?;
     let word = |raw: Option<&RawValue>| serde_json::from_str::<String>(raw?.get()).ok().filter(|word| !word.is_empty());

@@ -93,6 +93,7 @@ impl Memory {
             objects: Arc::clone(self) as Arc<dyn Objects>,
             warehouse: None,
             clusters: BTreeMap::new(),
+            documents: BTreeMap::new(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         }
     }

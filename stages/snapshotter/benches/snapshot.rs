@@ -176,6 +176,7 @@ fn snapshot(criterion: &mut Criterion) {
         objects: sink,
         warehouse: None,
         clusters: [(ClusterName::from("bench"), Arc::new(Pages(pods)) as Arc<dyn Cluster>)].into(),
+        documents: std::collections::BTreeMap::new(),
         clock: Arc::new(SystemClock),
     };
     let request = SnapshotRequest {

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use platform::runtime::{ConfigError, Period};
 use serde::Deserialize;
 
+use crate::redaction::FieldNames;
+use crate::sources::Collections;
+
 /// Levels of gzip that exist.
 const GZIP_LEVELS: std::ops::RangeInclusive<u32> = 1..=9;
 /// The word for excluding nothing; no namespace can have that name.
@@ -16,6 +19,10 @@ platform::settings! {
     pub struct Config {
         /// Namespaces whose objects are counted but not stored; `-` excludes none.
         excluded_namespaces: ExcludedNamespaces = "kube-system,aibang-core,default", "NAME,…", "excluding less stores and judges more";
+        /// Ids of the collections whose documents are collected, wherever in a database they lie.
+        collections: Collections = "apis,capextchannels,backendservices", "ID,…", "more is stored, and read at Firestore's price of a read per document";
+        /// Fields of documents that are left out wherever they lie, whatever the case of their letters; `-` leaves out none.
+        redacted_fields: FieldNames = "password,passwd,secret,token,credential,credentials,api_key,apikey,private_key,privatekey,client_secret,clientsecret,access_token,accesstoken,refresh_token,refreshtoken", "NAME,…", "less keeps more of a document, also what nobody should read";
         /// Objects in one raw part, at most.
         snapshot_part_objects: u32 = "5000", "objects", "larger parts make fewer messages and repeat more work after a crash";
         /// Compressed size at which a raw part is closed.
@@ -105,6 +112,8 @@ mod tests {
         for (name, value) in [
             ("PODLEDGER_EXCLUDED_NAMESPACES", "a,,b"),
             ("PODLEDGER_EXCLUDED_NAMESPACES", "Team"),
+            ("PODLEDGER_COLLECTIONS", "apis,apis"),
+            ("PODLEDGER_REDACTED_FIELDS", "a,,b"),
             ("PODLEDGER_SNAPSHOT_PART_OBJECTS", "0"),
             ("PODLEDGER_SNAPSHOT_PART_BYTES", "0"),
             ("PODLEDGER_SNAPSHOT_PARALLEL_KINDS", "0"),

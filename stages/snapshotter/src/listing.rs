@@ -11,8 +11,8 @@ use schemas::keys::SnapshotKeys;
 use schemas::manifest::{KindManifest, PartManifest};
 
 use crate::batches::count;
-use crate::config::ExcludedNamespaces;
-use crate::part::{ClosedPart, Counts, PartBounds, PartWriter};
+use crate::part::{ClosedPart, Counts, LeftOut, PartBounds, PartWriter};
+use crate::sources::Source;
 
 /// Doublings of the delay between two lists, at most.
 const MOST_DOUBLINGS: u32 = 6;
@@ -39,17 +39,19 @@ pub(crate) struct Collected {
     pub(crate) kind: Kind,
     pub(crate) manifest: KindManifest,
     pub(crate) counts: Counts,
+    /// Kinds whose objects are some of these, in parts that are some of these.
+    pub(crate) shares: Vec<(Kind, KindManifest)>,
     /// Whether it was given up for a reason that may pass.
     pub(crate) may_pass: bool,
 }
 
 /// What all lists of one attempt at a snapshot share.
 pub(crate) struct Attempt {
-    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) source: Source,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) keys: SnapshotKeys,
     pub(crate) observed_at: Timestamp,
-    pub(crate) excluded: Arc<ExcludedNamespaces>,
+    pub(crate) left_out: LeftOut,
     pub(crate) bounds: PartBounds,
     pub(crate) relists: u32,
     pub(crate) relist_delay: Duration,
@@ -65,13 +67,17 @@ impl Attempt {
     pub(crate) async fn collect(&self, kind: Kind) -> Result<Collected, Stop> {
         let mut number = self.number;
         for relist in 0.. {
-            let error = match self.list(kind, number).await? {
+            let listed = match &self.source {
+                Source::Cluster(cluster) => self.list(cluster, kind, number).await?,
+                Source::Documents(source) => self.list_documents(source, number).await?,
+            };
+            let error = match listed {
                 Ok(collected) => return Ok(collected),
-                Err(ClusterError::Refused { reason, .. }) => return Ok(given_up(kind, &reason, false)),
+                Err(ClusterError::Refused { reason, .. }) => return Ok(self.given_up(kind, &reason, false)),
                 Err(error) => error,
             };
             if relist >= self.relists {
-                return Ok(given_up(kind, &error.to_string(), true));
+                return Ok(self.given_up(kind, &error.to_string(), true));
             }
             tracing::warn!(%kind, relist, error = error.to_string(), "list failed, begun again");
             if matches!(error, ClusterError::Unavailable { .. }) {
@@ -80,16 +86,21 @@ impl Attempt {
             }
             number = self.highest.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         }
-        Ok(given_up(kind, "listed too often", true))
+        Ok(self.given_up(kind, "listed too often", true))
     }
 
     /// Lists a kind once. The next page is fetched while one is compressed and stored.
-    async fn list(&self, kind: Kind, number: i64) -> Result<Result<Collected, ClusterError>, Stop> {
-        let mut listing = match self.cluster.list(kind, self.observed_at).await {
+    async fn list(
+        &self,
+        cluster: &Arc<dyn Cluster>,
+        kind: Kind,
+        number: i64,
+    ) -> Result<Result<Collected, ClusterError>, Stop> {
+        let mut listing = match cluster.list(kind, self.observed_at).await {
             Ok(listing) => listing,
             Err(error) => return Ok(Err(error)),
         };
-        let mut writer = PartWriter::new(kind, Arc::clone(&self.excluded), self.bounds);
+        let mut writer = PartWriter::new(kind, self.left_out.clone(), self.bounds);
         let mut parts = Vec::new();
         let mut next = listing.pages.next().await;
         while let Some(page) = next {
@@ -111,18 +122,18 @@ impl Attempt {
         }
         let manifest = KindManifest {
             complete: listing.known_gaps.is_none(),
-            gap: listing.known_gaps.map(|gap| gap.chars().take(LONGEST_GAP).collect()),
+            gap: listing.known_gaps.as_deref().map(shortened),
             api_version: listing.api_version,
             resource_version: listing.resource_version,
             object_count: counts.objects,
             excluded_count: counts.excluded,
             parts,
         };
-        Ok(Ok(Collected { kind, manifest, counts, may_pass: false }))
+        Ok(Ok(Collected { kind, manifest, counts, shares: Vec::new(), may_pass: false }))
     }
 
     /// Compresses a page off the async threads and stores the parts it closed.
-    async fn store_page(
+    pub(crate) async fn store_page(
         &self,
         kind: Kind,
         number: i64,
@@ -138,7 +149,7 @@ impl Attempt {
         Ok(writer)
     }
 
-    async fn store(
+    pub(crate) async fn store(
         &self,
         kind: Kind,
         number: i64,
@@ -155,19 +166,28 @@ impl Attempt {
             Created::Existed => Err(Stop::LostRace { key }),
         }
     }
+
+    /// A kind that could not be listed: it has a gap and no parts, and so have its shares.
+    fn given_up(&self, kind: Kind, reason: &str, may_pass: bool) -> Collected {
+        tracing::warn!(%kind, reason, "kind not listed, the snapshot is incomplete");
+        let manifest = KindManifest {
+            complete: false,
+            gap: Some(shortened(reason)),
+            api_version: String::new(),
+            resource_version: String::new(),
+            object_count: 0,
+            excluded_count: 0,
+            parts: Vec::new(),
+        };
+        let shares = match &self.source {
+            Source::Cluster(_) => Vec::new(),
+            Source::Documents(source) => source.shares().map(|kind| (kind, manifest.clone())).collect(),
+        };
+        Collected { kind, manifest, counts: Counts::default(), shares, may_pass }
+    }
 }
 
-/// A kind that could not be listed: it has a gap and no parts.
-fn given_up(kind: Kind, reason: &str, may_pass: bool) -> Collected {
-    tracing::warn!(%kind, reason, "kind not listed, the snapshot is incomplete");
-    let manifest = KindManifest {
-        complete: false,
-        gap: Some(reason.chars().take(LONGEST_GAP).collect()),
-        api_version: String::new(),
-        resource_version: String::new(),
-        object_count: 0,
-        excluded_count: 0,
-        parts: Vec::new(),
-    };
-    Collected { kind, manifest, counts: Counts::default(), may_pass }
+/// A gap's reason, as long as manifests have them.
+pub(crate) fn shortened(reason: &str) -> String {
+    reason.chars().take(LONGEST_GAP).collect()
 }

@@ -1,6 +1,7 @@
 //! From pages of objects to raw parts: redacted, one object a line, gzip, bounded in size.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -9,7 +10,7 @@ use platform::ports::{Kind, KindPage, RawObject};
 use schemas::manifest::{Unreadable, UnreadableLine};
 
 use crate::config::{Config, ExcludedNamespaces};
-use crate::redaction::redact;
+use crate::redaction::{FieldNames, NotAnObject, redact, redact_document};
 
 /// Characters of a place or a reason that are kept.
 const LONGEST_SENTENCE: usize = 1_000;
@@ -34,6 +35,21 @@ impl PartBounds {
     }
 }
 
+/// What is not stored besides what never is.
+#[derive(Debug, Clone)]
+pub(crate) struct LeftOut {
+    namespaces: Arc<ExcludedNamespaces>,
+    /// Of documents.
+    fields: Arc<FieldNames>,
+}
+
+impl LeftOut {
+    pub(crate) fn of(config: &Config) -> Self {
+        let namespaces = Arc::new(config.excluded_namespaces.clone());
+        Self { namespaces, fields: Arc::new(config.redacted_fields.clone()) }
+    }
+}
+
 /// A part that is ready to be stored.
 #[derive(Debug)]
 pub(crate) struct ClosedPart {
@@ -54,11 +70,22 @@ pub(crate) struct Counts {
     pub(crate) unreadable: i64,
 }
 
+impl Counts {
+    /// Both together.
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self {
+            objects: self.objects.saturating_add(other.objects),
+            excluded: self.excluded.saturating_add(other.excluded),
+            unreadable: self.unreadable.saturating_add(other.unreadable),
+        }
+    }
+}
+
 /// Turns the pages of one list into parts. It holds one part and one line, whatever the list's
 /// length.
 pub(crate) struct PartWriter {
     kind: Kind,
-    excluded: std::sync::Arc<ExcludedNamespaces>,
+    left_out: LeftOut,
     bounds: PartBounds,
     open: Option<OpenPart>,
     line: Vec<u8>,
@@ -71,8 +98,8 @@ struct OpenPart {
 }
 
 impl PartWriter {
-    pub(crate) fn new(kind: Kind, excluded: std::sync::Arc<ExcludedNamespaces>, bounds: PartBounds) -> Self {
-        Self { kind, excluded, bounds, open: None, line: Vec::new(), counts: Counts::default() }
+    pub(crate) fn new(kind: Kind, left_out: LeftOut, bounds: PartBounds) -> Self {
+        Self { kind, left_out, bounds, open: None, line: Vec::new(), counts: Counts::default() }
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -102,13 +129,11 @@ impl PartWriter {
     fn add(&mut self, object: RawObject) -> std::io::Result<bool> {
         self.line.clear();
         match object {
-            RawObject::Json(json) => match redact(&json, &mut self.line) {
-                Ok(identity) => {
-                    let namespace = identity.namespace.as_deref().filter(|_| self.kind.namespaced());
-                    if namespace.is_some_and(|namespace| self.excluded.contains(namespace)) {
-                        self.counts.excluded += 1;
-                        return Ok(false);
-                    }
+            RawObject::Json(json) => match self.redact(&json) {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.counts.excluded += 1;
+                    return Ok(false);
                 }
                 Err(error) => {
                     let position = self.counts.objects + self.counts.excluded;
@@ -123,6 +148,16 @@ impl PartWriter {
         part.gzip.write_all(&self.line)?;
         part.object_count += 1;
         Ok(part.object_count >= self.bounds.objects || part.gzip.get_ref().len() >= self.bounds.bytes)
+    }
+
+    /// Writes the redacted object; says whether its namespace is excluded.
+    fn redact(&mut self, json: &[u8]) -> Result<bool, NotAnObject> {
+        if self.kind == Kind::Documents {
+            return redact_document(json, &self.left_out.fields, &mut self.line).map(|()| false);
+        }
+        let identity = redact(json, &mut self.line)?;
+        let namespace = identity.namespace.as_deref().filter(|_| self.kind.namespaced());
+        Ok(namespace.is_some_and(|namespace| self.left_out.namespaces.contains(namespace)))
     }
 
     /// Writes the line that stands for an object nobody could read.

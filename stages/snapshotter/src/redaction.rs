@@ -5,13 +5,15 @@
 //! - `managedFields` of any `metadata`,
 //! - the annotation `kubectl.kubernetes.io/last-applied-configuration`, a copy of the whole object,
 //! - the literal `value` of every environment variable of `containers`, `initContainers` and
-//!   `ephemeralContainers`, however deep the pod template lies.
+//!   `ephemeralContainers`, however deep the pod template lies;
+//! - of documents, the fields that the configuration names as well.
 //!
 //! Names of variables and `valueFrom` references stay. Numbers and strings stay as written. No tree
 //! is built: the bytes are checked against the JSON grammar (RFC 8259) while they are passed once,
 //! and what lies between two omissions is copied in one piece. What is left out is left out at
 //! every occurrence of its key, also of a key given twice or written with `\u` escapes.
 
+mod fields;
 mod place;
 mod scan;
 #[cfg(test)]
@@ -19,6 +21,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use fields::FieldNames;
 use place::{Member, Place};
 
 /// Arrays and objects within each other, at most. `serde_json` reads no deeper by default.
@@ -46,12 +49,21 @@ pub struct Identity<'a> {
 /// Appends the redacted object to `line`, without a line break, and says whose it is. After an
 /// error `line` is as before.
 pub fn redact<'a>(object: &'a [u8], line: &mut Vec<u8>) -> Result<Identity<'a>, NotAnObject> {
+    pass(object, None, line)
+}
+
+/// The same for a document in its wire form, of whose fields those of these names are left out too.
+pub fn redact_document(document: &[u8], fields: &FieldNames, line: &mut Vec<u8>) -> Result<(), NotAnObject> {
+    pass(document, Some(fields), line).map(|_| ())
+}
+
+fn pass<'a>(object: &'a [u8], fields: Option<&FieldNames>, line: &mut Vec<u8>) -> Result<Identity<'a>, NotAnObject> {
     let before = line.len();
     let redacted = std::str::from_utf8(object)
         .map_err(|error| NotAnObject { offset: error.valid_up_to(), reason: "not UTF-8" })
         .and_then(|text| {
-            Pass { text, at: 0, copied: 0, line: &mut *line, dropping: false, depth: 0, identity: Identity::default() }
-                .whole()
+            let (line, identity) = (&mut *line, Identity::default());
+            Pass { text, at: 0, copied: 0, line, dropping: false, depth: 0, identity, fields }.whole()
         });
     if redacted.is_err() {
         line.truncate(before);
@@ -91,6 +103,8 @@ struct Pass<'a, 'l> {
     dropping: bool,
     depth: usize,
     identity: Identity<'a>,
+    /// Of a document, the fields that are left out.
+    fields: Option<&'l FieldNames>,
 }
 
 impl<'a> Pass<'a, '_> {
@@ -152,9 +166,9 @@ impl<'a> Pass<'a, '_> {
             self.at = scan::space_end(self.bytes(), colon + 1);
             let member = if key.escaped {
                 let key = key.decoded().ok_or_else(|| self.wrong("unreadable key"))?;
-                place.member(&key)
+                self.member(place, &key)
             } else {
-                place.member(key.raw)
+                self.member(place, key.raw)
             };
             match member {
                 Member::Dropped => self.drop_value(comma.unwrap_or(start))?,
@@ -186,6 +200,15 @@ impl<'a> Pass<'a, '_> {
                 Some(b'}') => return self.leave(),
                 _ => return Err(self.wrong("expected ',' or '}'")),
             }
+        }
+    }
+
+    /// What becomes of a member. The members of a document itself are not its fields.
+    #[inline]
+    fn member(&self, place: Place, key: &str) -> Member {
+        match self.fields {
+            Some(fields) if self.depth > 1 && fields.contains(key) => Member::Dropped,
+            _ => place.member(key),
         }
     }
 

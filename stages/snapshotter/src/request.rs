@@ -8,6 +8,8 @@ use platform::runtime::MessageContext;
 use schemas::keys::SnapshotKeys;
 use schemas::{ClusterName, IdBuilder, Purpose, SnapshotId, SnapshotRequest, Timestamp};
 
+use crate::sources::{Source, Sources};
+
 /// The cluster of a request for all clusters.
 const EVERY_CLUSTER: &str = "*";
 /// Longest id of a snapshot, in bytes: it stands in object keys.
@@ -50,13 +52,16 @@ pub(crate) enum InvalidRequest {
     Cluster { id: String, cluster: String, hint: String },
     #[error("request {id}: {kind:?} is not a kind that is collected{hint}")]
     Kind { id: String, kind: String, hint: String },
+    #[error("request {id}: {cluster} has no {kind} (expected: {expected})")]
+    KindOfOther { id: String, cluster: ClusterName, kind: Kind, expected: String },
 }
 
-/// What the request asks for, given the configured clusters.
-pub(crate) fn resolve<'a>(
+/// What the request asks for, given the configured sources. For every cluster (`*`) it asks for every
+/// source, documents sources as well, that has one of the kinds named; none named are all.
+pub(crate) fn resolve(
     request: SnapshotRequest,
     context: &MessageContext,
-    clusters: impl Iterator<Item = &'a ClusterName> + Clone,
+    sources: &Sources,
 ) -> Result<Asked, InvalidRequest> {
     let id = if request.request_id.is_empty() { context.message_id.clone() } else { request.request_id };
     if !is_id(&id) {
@@ -68,24 +73,32 @@ pub(crate) fn resolve<'a>(
         micros => Timestamp::from_micros(micros),
     };
     if request.cluster == EVERY_CLUSTER {
-        let of_cluster = |cluster: &ClusterName| SnapshotRequest {
-            request_id: IdBuilder::new("snapshot").part("request", &id).part("cluster", cluster.as_str()).finish(),
-            cluster: cluster.to_string(),
-            kinds: request.kinds.clone(),
-            requested_at: requested_at.micros(),
-            requested_by: request.requested_by.clone(),
-            purpose: request.purpose,
+        let of_source = |(cluster, source): (&ClusterName, &Source)| {
+            let its = source.kinds().iter().filter(|kind| kinds.contains(kind)).map(|kind| kind.name().to_owned());
+            let its: Vec<String> = its.collect();
+            (kinds.is_empty() || !its.is_empty()).then(|| SnapshotRequest {
+                request_id: IdBuilder::new("snapshot").part("request", &id).part("cluster", cluster.as_str()).finish(),
+                cluster: cluster.to_string(),
+                kinds: its,
+                requested_at: requested_at.micros(),
+                requested_by: request.requested_by.clone(),
+                purpose: request.purpose,
+            })
         };
-        return Ok(Asked::Every(clusters.map(of_cluster).collect()));
+        return Ok(Asked::Every(sources.iter().filter_map(of_source).collect()));
     }
-    let Some(cluster) = clusters.clone().find(|cluster| cluster.as_str() == request.cluster) else {
-        let hint = did_you_mean(&request.cluster, clusters.map(ClusterName::as_str));
+    let Some((cluster, source)) = sources.get_key_value(request.cluster.as_str()) else {
+        let hint = did_you_mean(&request.cluster, sources.keys().map(ClusterName::as_str));
         return Err(InvalidRequest::Cluster { id, cluster: quoted(&request.cluster), hint });
     };
+    if let Some(kind) = kinds.iter().find(|kind| !source.kinds().contains(kind)) {
+        let expected = source.kinds().iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+        return Err(InvalidRequest::KindOfOther { id, cluster: cluster.clone(), kind: *kind, expected });
+    }
     Ok(Asked::One(Wanted {
         snapshot_id: id.into(),
         cluster: cluster.clone(),
-        kinds: if kinds.is_empty() { Kind::ALL.iter().copied().collect() } else { kinds },
+        kinds: if kinds.is_empty() { source.kinds().iter().copied().collect() } else { kinds },
         requested_at,
         requested_by: request.requested_by,
         purpose: request.purpose,
@@ -93,8 +106,8 @@ pub(crate) fn resolve<'a>(
 }
 
 fn kind(name: &str, id: &str) -> Result<Kind, InvalidRequest> {
-    Kind::ALL.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| {
-        let hint = did_you_mean(name, Kind::ALL.iter().map(|kind| kind.name()));
+    Kind::requestable().find(|kind| kind.name() == name).ok_or_else(|| {
+        let hint = did_you_mean(name, Kind::requestable().map(Kind::name));
         InvalidRequest::Kind { id: id.to_owned(), kind: quoted(name), hint }
     })
 }
@@ -111,7 +124,12 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use platform::ports::{Cluster, ClusterError, CollectionId, DocumentPages, Documents, DocumentsError, Listing};
+
     use super::*;
+    use crate::sources::DocumentsSource;
 
     fn context() -> MessageContext {
         MessageContext {
@@ -133,9 +151,57 @@ mod tests {
         }
     }
 
+    /// Two clusters and a documents source, that nobody looks at.
+    struct Unseen;
+
+    #[async_trait::async_trait]
+    impl Cluster for Unseen {
+        async fn list(&self, _: Kind, _: Timestamp) -> Result<Listing, ClusterError> {
+            unreachable!("resolving looks at nothing")
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Documents for Unseen {
+        async fn list(&self, _: &[CollectionId]) -> Result<DocumentPages, DocumentsError> {
+            unreachable!("resolving looks at nothing")
+        }
+    }
+
     fn resolved(request: SnapshotRequest) -> Result<Asked, InvalidRequest> {
-        let clusters: Vec<ClusterName> = ["prod-uk", "prod-de"].map(ClusterName::from).to_vec();
-        resolve(request, &context(), clusters.iter())
+        let cluster = |name: &str| (ClusterName::from(name), Source::Cluster(Arc::new(Unseen)));
+        let documents = DocumentsSource { documents: Arc::new(Unseen), collections: "apis".parse().unwrap() };
+        let documents = (ClusterName::from("registry"), Source::Documents(Arc::new(documents)));
+        resolve(request, &context(), &Sources::from([cluster("prod-uk"), cluster("prod-de"), documents]))
+    }
+
+    #[test]
+    fn a_documents_source_is_a_cluster_of_one_kind() {
+        let asking = |cluster: &str, kinds: &[&str]| {
+            let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+            resolved(SnapshotRequest { kinds, ..request(cluster) })
+        };
+        let Ok(Asked::One(wanted)) = asking("registry", &[]) else { panic!("expected one snapshot") };
+        assert_eq!(wanted.kinds, BTreeSet::from([Kind::Documents]));
+        assert_eq!(asking("registry", &["documents"]), Ok(Asked::One(wanted)));
+        let error = asking("registry", &["documents", "pods"]).unwrap_err().to_string();
+        assert_eq!(error, "request m-1: registry has no pods (expected: documents)");
+        assert!(asking("prod-uk", &["documents"]).unwrap_err().to_string().contains("prod-uk has no documents"));
+        assert!(asking("registry", &["documents.apis"]).is_err());
+        let fanned = |kinds: &[&str]| match asking("*", kinds) {
+            Ok(Asked::Every(requests)) => {
+                requests.into_iter().map(|request| (request.cluster, request.kinds.join(","))).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        };
+        let of = |expected: &[(&str, &str)]| -> Vec<(String, String)> {
+            expected.iter().map(|(cluster, kinds)| ((*cluster).to_owned(), (*kinds).to_owned())).collect()
+        };
+        assert_eq!(fanned(&[]), of(&[("prod-de", ""), ("prod-uk", ""), ("registry", "")]));
+        assert_eq!(fanned(&["documents"]), of(&[("registry", "documents")]));
+        assert_eq!(fanned(&["pods"]), of(&[("prod-de", "pods"), ("prod-uk", "pods")]));
+        let both = of(&[("prod-de", "pods"), ("prod-uk", "pods"), ("registry", "documents")]);
+        assert_eq!(fanned(&["pods", "documents"]), both);
     }
 
     #[test]
@@ -151,7 +217,8 @@ mod tests {
     fn a_request_for_all_clusters_means_the_same_requests_every_time() {
         let Ok(Asked::Every(requests)) = resolved(request("*")) else { panic!("expected a fan-out") };
         assert_eq!(Ok(Asked::Every(requests.clone())), resolved(request("*")));
-        assert_eq!(requests.iter().map(|request| request.cluster.as_str()).collect::<Vec<_>>(), ["prod-uk", "prod-de"]);
+        let clusters: Vec<_> = requests.iter().map(|request| request.cluster.as_str()).collect();
+        assert_eq!(clusters, ["prod-de", "prod-uk", "registry"]);
         assert_ne!(requests[0].request_id, requests[1].request_id);
         assert!(requests.iter().all(|request| request.requested_at == context().published_at.micros()));
         assert!(requests.iter().all(|request| request.purpose == Purpose::Backfill));

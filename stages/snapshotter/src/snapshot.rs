@@ -7,16 +7,17 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use futures::{StreamExt as _, TryStreamExt as _};
-use platform::ports::{Clock, Cluster, Created, Kind, Objects, PortError};
+use platform::ports::{Clock, Created, Kind, Objects, PortError};
 use platform::runtime::HandleError;
 use schemas::keys::SnapshotKeys;
 use schemas::manifest::Manifest;
 
 use crate::batches::{MANIFEST_FORMAT, attempt_of, read_manifest};
-use crate::config::{Config, ExcludedNamespaces};
+use crate::config::Config;
 use crate::listing::{Attempt, Collected, Stop};
-use crate::part::PartBounds;
+use crate::part::{LeftOut, PartBounds};
 use crate::request::Wanted;
+use crate::sources::Source;
 
 /// How often an attempt that met another snapshotter's parts is begun anew before the message is
 /// given back.
@@ -26,28 +27,24 @@ const MOST_LOST_RACES: usize = 5;
 pub(crate) struct Snapshots {
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
-    excluded: Arc<ExcludedNamespaces>,
+    left_out: LeftOut,
     config: Config,
 }
 
 impl Snapshots {
     pub(crate) fn new(objects: Arc<dyn Objects>, clock: Arc<dyn Clock>, config: Config) -> Self {
-        Self { objects, clock, excluded: Arc::new(config.excluded_namespaces.clone()), config }
+        Self { objects, clock, left_out: LeftOut::of(&config), config }
     }
 
     /// The snapshot's manifest: the one that is there, or else a new one over parts stored now.
-    pub(crate) async fn manifest_of(
-        &self,
-        wanted: &Wanted,
-        cluster: &Arc<dyn Cluster>,
-    ) -> Result<Manifest, HandleError> {
+    pub(crate) async fn manifest_of(&self, wanted: &Wanted, source: &Source) -> Result<Manifest, HandleError> {
         let keys = wanted.keys();
         for _ in 0..MOST_LOST_RACES {
             if let Some(manifest) = read_manifest(&self.objects, &keys).await? {
                 tracing::info!(snapshot_id = %wanted.snapshot_id, cluster = %wanted.cluster, "snapshot was taken before");
                 return Ok(manifest);
             }
-            match self.take(wanted, &keys, cluster).await {
+            match self.take(wanted, &keys, source).await {
                 Ok(manifest) => return self.publish_manifest(manifest, &keys).await,
                 Err(Failure::Stopped(Stop::LostRace { key })) => {
                     tracing::warn!(snapshot_id = %wanted.snapshot_id, key, "another snapshotter is at it, begun again");
@@ -65,29 +62,26 @@ impl Snapshots {
     }
 
     /// Lists every kind into parts under attempt numbers that nobody used before.
-    async fn take(
-        &self,
-        wanted: &Wanted,
-        keys: &SnapshotKeys,
-        cluster: &Arc<dyn Cluster>,
-    ) -> Result<Manifest, Failure> {
+    async fn take(&self, wanted: &Wanted, keys: &SnapshotKeys, source: &Source) -> Result<Manifest, Failure> {
         let began = Instant::now();
         let stored = self.objects.list(&keys.raw_prefix()).await.map_err(Stop::from)?;
         let used = stored.iter().filter_map(|object| attempt_of(keys, &object.key)).max().unwrap_or(0);
         let number = used.saturating_add(1);
         let attempt = Attempt {
-            cluster: Arc::clone(cluster),
+            source: source.clone(),
             objects: Arc::clone(&self.objects),
             keys: keys.clone(),
             observed_at: self.clock.now(),
-            excluded: Arc::clone(&self.excluded),
+            left_out: self.left_out.clone(),
             bounds: PartBounds::of(&self.config),
             relists: self.config.snapshot_relists,
             relist_delay: self.config.snapshot_relist_delay.duration(),
             number,
             highest: AtomicI64::new(number),
         };
-        let kinds = wanted.kinds.iter().copied().chain([Kind::Unreadable]);
+        // What a cluster could not sort by kind; documents have one kind only.
+        let unsorted = matches!(source, Source::Cluster(_)).then_some(Kind::Unreadable);
+        let kinds = wanted.kinds.iter().copied().chain(unsorted);
         let collected: Vec<Collected> = futures::stream::iter(kinds)
             .map(|kind| attempt.collect(kind))
             .buffer_unordered(self.config.snapshot_parallel_kinds)
@@ -152,7 +146,8 @@ fn in_manifest(collected: Vec<Collected>) -> BTreeMap<String, schemas::manifest:
     collected
         .into_iter()
         .filter(|one| one.kind != Kind::Unreadable || !one.manifest.parts.is_empty() || !one.manifest.complete)
-        .map(|one| (one.kind.name().to_owned(), one.manifest))
+        .flat_map(|one| one.shares.into_iter().chain([(one.kind, one.manifest)]))
+        .map(|(kind, manifest)| (kind.name().to_owned(), manifest))
         .collect()
 }
 

@@ -1,9 +1,11 @@
+mod documents;
 mod ports;
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::sync::Arc;
 
-use platform::ports::{Cluster, FixedClock, Incoming, Kind, RawObject};
+use platform::ports::{Cluster, Documents, FixedClock, Incoming, Kind, RawObject};
 use platform::runtime::{Env, HandleError, Ports};
 use schemas::manifest::{KindManifest, Manifest, UnreadableLine};
 use schemas::{ClusterName, Message, Purpose, RawBatch, SnapshotRequest, Timestamp, Topic};
@@ -19,6 +21,7 @@ const MANIFEST: &str = "raw/prod/2026-10-01/s-1/manifest.json";
 struct World {
     store: Arc<Store>,
     published: Arc<Published>,
+    documents: BTreeMap<ClusterName, Arc<dyn Documents>>,
 }
 
 impl World {
@@ -36,9 +39,11 @@ impl World {
             objects: Arc::new(MemoryObjects(Arc::clone(&self.store), Arc::clone(crash))),
             warehouse: None,
             clusters: [named("prod"), named("test")].into(),
+            documents: self.documents.clone(),
             clock: Arc::new(FixedClock(now)),
         };
         let config: Config = Env::from_pairs([
+            ("PODLEDGER_COLLECTIONS", "apis,teams,backendservices"),
             ("PODLEDGER_SNAPSHOT_PART_OBJECTS", "3"),
             ("PODLEDGER_SNAPSHOT_RELISTS", "2"),
             ("PODLEDGER_SNAPSHOT_RELIST_DELAY", "0"),

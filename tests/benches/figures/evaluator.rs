@@ -205,6 +205,7 @@ fn whole(workloads: usize, runs: usize) -> Figure {
             objects: Arc::clone(&objects),
             warehouse: Some(Arc::new(warehouse)),
             clusters: std::collections::BTreeMap::new(),
+            documents: std::collections::BTreeMap::new(),
             clock: Arc::new(SystemClock),
         };
         let config = Env::from_pairs([("PODLEDGER_POLICY", "")]).read().unwrap();

@@ -66,7 +66,7 @@ fn is_its_group(kind: Kind, api_version: &str) -> bool {
         Kind::Pods | Kind::Nodes => group.is_empty(),
         Kind::Deployments | Kind::ReplicaSets => matches!(group, "apps" | "extensions"),
         Kind::HorizontalPodAutoscalers => group == "autoscaling" || group == "extensions",
-        Kind::Clusters | Kind::Unreadable => false,
+        Kind::Clusters | Kind::Documents | Kind::Collection(_) | Kind::Unreadable => false,
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) const fn versions(kind: Kind) -> &'static [ResourcePath] {
         Kind::Nodes => {
             const { &[ResourcePath { group: "", version: "v1", plural: Kind::Nodes.name(), namespaced: false }] }
         }
-        Kind::Clusters | Kind::Unreadable => &[],
+        Kind::Clusters | Kind::Documents | Kind::Collection(_) | Kind::Unreadable => &[],
     }
 }
 

@@ -74,7 +74,7 @@ impl SimCluster {
             Kind::Deployments => vec![rollout::deployment(&workload, &state)],
             Kind::ReplicaSets => rollout::replica_sets(&workload, &state),
             Kind::HorizontalPodAutoscalers => hpa::autoscaler(&workload, &state).into_iter().collect(),
-            Kind::Nodes | Kind::Clusters | Kind::Unreadable => Vec::new(),
+            Kind::Nodes | Kind::Clusters | Kind::Documents | Kind::Collection(_) | Kind::Unreadable => Vec::new(),
         }
     }
 }
@@ -89,6 +89,9 @@ impl Cluster for SimCluster {
                 )));
             }
             Kind::Unreadable => return Ok(listing::empty()),
+            Kind::Documents | Kind::Collection(_) => {
+                return Err(ClusterError::Refused { kind, reason: "a cluster has no documents".to_owned() });
+            }
             Kind::Nodes => ("v1", self.nodes()),
             Kind::Pods => ("v1", u64::from(self.settings.deployments)),
             Kind::Deployments | Kind::ReplicaSets => ("apps/v1", u64::from(self.settings.deployments)),

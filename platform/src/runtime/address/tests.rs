@@ -90,3 +90,24 @@ fn clusters_have_distinct_plain_names() {
     assert!("../x=sim:1".parse::<ClusterAddresses>().is_err());
     assert!("a=simm:1".parse::<ClusterAddresses>().unwrap_err().contains("did you mean \"sim\""));
 }
+
+#[test]
+fn documents_sources_are_databases_or_folders() {
+    let database = |project: &str, database: Option<&str>| DocumentsAddress::Firestore {
+        project: project.to_owned(),
+        database: database.map(str::to_owned),
+    };
+    assert_eq!("firestore:acme".parse(), Ok(database("acme", None)));
+    assert_eq!("firestore:acme/(default)".parse(), Ok(database("acme", None)));
+    assert_eq!("firestore:acme/eu".parse(), Ok(database("acme", Some("eu"))));
+    assert_eq!("dump:./d".parse(), Ok(DocumentsAddress::Dump("./d".into())));
+    for text in ["", "firestore:", "firestore:a/", "firestore:a/b/c", "firestore:/b", "dump:"] {
+        assert!(text.parse::<DocumentsAddress>().is_err(), "{text:?}");
+    }
+    let error = "fire-store:x".parse::<DocumentsAddress>().unwrap_err().to_string();
+    assert!(error.contains("did you mean \"firestore\"?"), "{error}");
+    let two: DocumentsAddresses = "reg-uk=firestore:acme-uk,reg-de=firestore:acme-de/eu".parse().unwrap();
+    assert_eq!(two.0.len(), 2);
+    let twice = "a=dump:x,a=dump:y".parse::<DocumentsAddresses>().unwrap_err();
+    assert_eq!(twice, "documents source a: configured twice");
+}

@@ -77,7 +77,14 @@ fn settings(pairs: &[(&str, &str)]) -> RuntimeSettings {
 
 fn ports(broker: Arc<dyn Broker>) -> Ports {
     let objects = Arc::new(ScriptedObjects::default());
-    Ports { broker, objects, warehouse: None, clusters: BTreeMap::new(), clock: Arc::new(SystemClock) }
+    Ports {
+        broker,
+        objects,
+        warehouse: None,
+        clusters: BTreeMap::new(),
+        documents: BTreeMap::new(),
+        clock: Arc::new(SystemClock),
+    }
 }
 
 fn start_at(subscription: Subscription, broker: ScriptedBroker, pairs: &[(&str, &str)]) -> Running {

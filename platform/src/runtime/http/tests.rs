@@ -23,6 +23,7 @@ async fn serve() -> Serving {
         objects: Arc::new(ScriptedObjects::default()),
         warehouse: None,
         clusters: BTreeMap::new(),
+        documents: BTreeMap::new(),
         clock: Arc::new(SystemClock),
     };
     let server = serve_http("127.0.0.1:0".parse().unwrap(), &monitor, &ports, &shutdown).await.unwrap();

@@ -103,7 +103,7 @@ impl Served {
             Kind::Deployments => ("/apis/apps/v1", "apps/v1", "Deployment"),
             Kind::ReplicaSets => ("/apis/apps/v1", "apps/v1", "ReplicaSet"),
             Kind::HorizontalPodAutoscalers => ("/apis/autoscaling/v2", "autoscaling/v2", "HorizontalPodAutoscaler"),
-            Kind::Clusters | Kind::Unreadable => return self,
+            Kind::Clusters | Kind::Documents | Kind::Collection(_) | Kind::Unreadable => return self,
         };
         self.at(&format!("{prefix}/{kind}"), api_version, &format!("{object}List"), source)
     }

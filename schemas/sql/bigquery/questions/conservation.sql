@@ -67,6 +67,21 @@ row_counts AS (
   FROM {dataset}.`firestore_documents`
   WHERE snapshot_id IN (SELECT snapshot_id FROM units)
   GROUP BY snapshot_id
+  UNION ALL
+  SELECT snapshot_id, 'firestore_apis' AS table_name, COUNT(*) AS row_count
+  FROM {dataset}.`firestore_apis`
+  WHERE snapshot_id IN (SELECT snapshot_id FROM units)
+  GROUP BY snapshot_id
+  UNION ALL
+  SELECT snapshot_id, 'firestore_capextchannels' AS table_name, COUNT(*) AS row_count
+  FROM {dataset}.`firestore_capextchannels`
+  WHERE snapshot_id IN (SELECT snapshot_id FROM units)
+  GROUP BY snapshot_id
+  UNION ALL
+  SELECT snapshot_id, 'firestore_backendservices' AS table_name, COUNT(*) AS row_count
+  FROM {dataset}.`firestore_backendservices`
+  WHERE snapshot_id IN (SELECT snapshot_id FROM units)
+  GROUP BY snapshot_id
 ),
 reject_counts AS (
   SELECT snapshot_id, `kind` AS unit_kind, COUNT(*) AS reject_count

@@ -52,6 +52,7 @@ impl Memory {
             objects: Arc::clone(self) as Arc<dyn Objects>,
             warehouse: Some(Arc::clone(self) as Arc<dyn Warehouse>),
             clusters: BTreeMap::new(),
+            documents: BTreeMap::new(),
             clock: Arc::new(FixedClock(minute(0))),
         }
     }

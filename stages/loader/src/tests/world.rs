@@ -65,6 +65,7 @@ impl World {
             objects: Arc::new(MemoryObjects(Arc::clone(&self.store), Arc::clone(crash))),
             warehouse: Some(Arc::new(MemoryWarehouse(Arc::clone(&self.rows), Arc::clone(crash)))),
             clusters: BTreeMap::new(),
+            documents: BTreeMap::new(),
             clock: Arc::new(FixedClock(at())),
         };
         let pairs = [("PODLEDGER_LOAD_INTERVAL", load_interval), ("PODLEDGER_EVENT_WAIT", "0")];

@@ -3,6 +3,7 @@
 use platform::ports::Kind;
 use schemas::{GkeClusters, GkeDeployments, GkeNodes, GkePods, HpaData, RowWriter, RowsError};
 
+use crate::firestore::DocumentWriter;
 use crate::map::Rows;
 
 /// Writes the rows of one kind.
@@ -12,6 +13,7 @@ pub(super) enum Writer {
     Autoscalers(RowWriter<HpaData>),
     Nodes(RowWriter<GkeNodes>),
     Clusters(RowWriter<GkeClusters>),
+    Documents(DocumentWriter),
     /// The kind has no table.
     NoTable,
 }
@@ -24,6 +26,8 @@ impl Writer {
             Kind::HorizontalPodAutoscalers => Self::Autoscalers(RowWriter::new()?),
             Kind::Nodes => Self::Nodes(RowWriter::new()?),
             Kind::Clusters => Self::Clusters(RowWriter::new()?),
+            Kind::Documents => Self::Documents(DocumentWriter::new(None)?),
+            Kind::Collection(collection) => Self::Documents(DocumentWriter::new(Some(collection))?),
             Kind::ReplicaSets | Kind::Unreadable => Self::NoTable,
         })
     }
@@ -36,6 +40,7 @@ impl Writer {
             (Self::Autoscalers(writer), Rows::Autoscaler(rows)) => rows.iter().try_for_each(|row| writer.push(row)),
             (Self::Nodes(writer), Rows::Node(row)) => writer.push(row),
             (Self::Clusters(writer), Rows::Cluster(row)) => writer.push(row),
+            (Self::Documents(writer), Rows::Document(row)) => writer.push(row),
             (Self::NoTable, Rows::ReplicaSet { .. }) => Ok(()),
             (_, rows) => unreachable!("rows of {:?} in the writer of another kind", rows.table()),
         }
@@ -49,6 +54,7 @@ impl Writer {
             Self::Autoscalers(writer) => writer.count(),
             Self::Nodes(writer) => writer.count(),
             Self::Clusters(writer) => writer.count(),
+            Self::Documents(writer) => writer.count(),
             Self::NoTable => 0,
         }
     }
@@ -61,6 +67,7 @@ impl Writer {
             Self::Autoscalers(writer) => writer.finish().map(Some),
             Self::Nodes(writer) => writer.finish().map(Some),
             Self::Clusters(writer) => writer.finish().map(Some),
+            Self::Documents(writer) => writer.finish().map(Some),
             Self::NoTable => Ok(None),
         }
     }
