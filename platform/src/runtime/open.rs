@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::address::{
-    BrokerAddress, ClusterAddress, DocumentsAddress, GkeVia, ObjectsAddress, WarehouseAddress,
-};
+use super::address::{BrokerAddress, ClusterAddress, DocumentsAddress, GkeVia, ObjectsAddress, WarehouseAddress};
 use super::config_error::ConfigError;
 use super::ports::Ports;
 use super::settings::RuntimeSettings;

@@ -8,9 +8,9 @@
 pub mod bigquery;
 pub mod broker;
 pub mod cluster;
-pub mod kubernetes;
 pub mod documents;
 pub mod firestore;
+pub mod kubernetes;
 pub mod objects;
 pub mod oidc;
 pub mod proxy;
