@@ -6,9 +6,14 @@ DuckDB gives up the open one when another is begun. Here the refusal comes witho
 
 import duckdb
 from local_bigquery.cli import main
-from local_bigquery.jobs import merge
+from local_bigquery.jobs import merge, query
+from sqlglot import exp
 
-_run = merge.run
+# Where a script's context notes that its transaction is open.
+OPEN = "podledger.transaction"
+
+_run_statement = query._run
+_run_merge = merge.run
 
 
 class _Open:
@@ -26,15 +31,19 @@ class _Open:
         return self._cursor.execute(sql, *parameters)
 
 
-def _transaction(cursor):
-    return cursor.execute("SELECT txid_current()").fetchone()
+def _statement(cursor, tree, context, *rest):
+    result = _run_statement(cursor, tree, context, *rest)
+    if isinstance(tree, exp.Transaction):
+        context.system[OPEN] = True
+    elif isinstance(tree, (exp.Commit, exp.Rollback)):
+        context.system.pop(OPEN, None)
+    return result
 
 
-def _run_merge(cursor, tree, context):
-    # Outside of a transaction every statement is one of its own.
-    is_open = _transaction(cursor) == _transaction(cursor)
-    return _run(_Open(cursor) if is_open else cursor, tree, context)
+def _merge(cursor, tree, context):
+    return _run_merge(_Open(cursor) if OPEN in context.system else cursor, tree, context)
 
 
-merge.run = _run_merge
+query._run = _statement
+merge.run = _merge
 main()

@@ -54,7 +54,7 @@ SELECT
     WHEN NOT d.progressing OR d.strategy = 'Recreate' THEN 0
     WHEN TIMESTAMP_DIFF(d.observed_at, d.progressing_since, SECOND) > COALESCE(d.progress_deadline_seconds, 600) THEN 0
     WHEN REGEXP_CONTAINS(d.max_surge, r'^[0-9]{1,8}%$')
-      THEN DIV(d.desired_replicas * CAST(RTRIM(d.max_surge, '%') AS INT64) + 99, 100)
+      THEN DIV((d.desired_replicas * CAST(RTRIM(d.max_surge, '%') AS INT64) + 99), 100)
     WHEN REGEXP_CONTAINS(d.max_surge, r'^[0-9]{1,9}$') THEN CAST(d.max_surge AS INT64)
     ELSE 0
   END AS surge_allowance,
