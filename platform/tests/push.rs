@@ -62,6 +62,7 @@ async fn serve(keys: Serves) -> Served {
         objects: Arc::new(DirObjects::open(folder.path().join("objects")).unwrap()),
         warehouse: None,
         clusters: BTreeMap::new(),
+        documents: BTreeMap::new(),
         clock: Arc::new(SystemClock),
     };
     let url = keys.url();

@@ -81,6 +81,7 @@ async fn start(wrapped: bool) -> Option<Pushed> {
         objects: Arc::new(DirObjects::open(folder.path()).unwrap()),
         warehouse: None,
         clusters: BTreeMap::new(),
+        documents: BTreeMap::new(),
         clock: Arc::new(SystemClock),
     };
     let certs = format!("{admin}/oauth2/v3/certs");

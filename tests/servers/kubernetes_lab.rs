@@ -48,6 +48,7 @@ impl Lab {
             objects: self.objects.clone(),
             warehouse: None,
             clusters: [(ClusterName::from("prod"), cluster)].into(),
+            documents: std::collections::BTreeMap::new(),
             clock: Arc::new(SystemClock),
         };
         let request = SnapshotRequest {

@@ -142,6 +142,7 @@ async fn child_that_consumes() {
         objects: Arc::new(DirObjects::open(folder.path()).unwrap()),
         warehouse: None,
         clusters: BTreeMap::new(),
+        documents: BTreeMap::new(),
         clock: Arc::new(SystemClock),
     };
     let stage = Stage { name: "normalizer", consumers: vec![Consumer::new::<Incoming>(PLAIN, Arc::new(Reports))] };

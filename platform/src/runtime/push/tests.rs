@@ -74,7 +74,14 @@ struct Served {
 
 fn ports(broker: Arc<dyn Broker>) -> Ports {
     let objects = Arc::new(ScriptedObjects::default());
-    Ports { broker, objects, warehouse: None, clusters: BTreeMap::new(), clock: Arc::new(SystemClock) }
+    Ports {
+        broker,
+        objects,
+        warehouse: None,
+        clusters: BTreeMap::new(),
+        documents: BTreeMap::new(),
+        clock: Arc::new(SystemClock),
+    }
 }
 
 fn settings(pairs: &[(&str, &str)]) -> RuntimeSettings {

@@ -74,6 +74,7 @@ pub async fn with_a_worker(server: &Server, project: &str, load: Load) -> Durati
         objects: Arc::new(DirObjects::open(folder.path()).expect("it opens")),
         warehouse: None,
         clusters: BTreeMap::new(),
+        documents: BTreeMap::new(),
         clock: Arc::new(SystemClock),
     };
     let handler = Counts { left: AtomicUsize::new(load.messages), shutdown: shutdown.clone() };
