@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used)] // A failed call is a failed test, also outside its function.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use podledger_platform::google::{FirestoreDocuments, FirestoreSettings};
-use podledger_platform::ports::{Document, DocumentPage, Documents, DocumentsError, Fields};
-use podledger_platform::testkit::documents::{Abilities, contract, document, documents, ids, many, pages};
+use podledger_platform::ports::{
+    CollectionId, Document, DocumentPage, DocumentPages, Documents, DocumentsError, Fields, RawObject,
+};
+use podledger_platform::testkit::documents::{Abilities, contract, document, documents, ids, many, pages, read};
 use podledger_platform::testkit::firestore::{delete, write};
 use podledger_platform::testkit::servers::{Built, Server};
 
@@ -34,13 +37,13 @@ fn moved(documents: &[Document], project: &str, database: &str) -> Vec<Document>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_keeps_the_contract() {
     let Some(server) = start(&[]) else { return };
-    let databases = std::sync::atomic::AtomicU32::new(0);
+    let databases = AtomicU32::new(0);
     let make = async |documents: Vec<Document>| {
         // A database of its own for each promise, and queries of few documents for every second one.
-        let number = databases.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let number = databases.fetch_add(1, Ordering::Relaxed);
         let database = format!("promise-{number}");
         write(&server.url("grpc"), &moved(&documents, "test", &database)).await;
-        let query_documents = if number % 2 == 0 { FEW } else { FirestoreSettings::default().query_documents };
+        let query_documents = if number.is_multiple_of(2) { FEW } else { FirestoreSettings::default().query_documents };
         let source: Arc<dyn Documents> = Arc::new(InFirst(open(&server, "test", Some(&database), query_documents)));
         source
     };
@@ -52,19 +55,16 @@ struct InFirst(FirestoreDocuments);
 
 #[async_trait::async_trait]
 impl Documents for InFirst {
-    async fn list(
-        &self,
-        collections: &[podledger_platform::ports::CollectionId],
-    ) -> Result<podledger_platform::ports::DocumentPages, DocumentsError> {
+    async fn list(&self, collections: &[CollectionId]) -> Result<DocumentPages, DocumentsError> {
         let pages = self.0.list(collections).await?;
         let renamed = |page: Result<DocumentPage, DocumentsError>| {
             let mut page = page?;
             for object in &mut page.documents {
-                let found = podledger_platform::testkit::documents::read(object);
+                let found = read(object);
                 // Times are the server's own.
                 let first =
                     Document { create_time: None, update_time: None, ..moved(&[found], "test", "(default)").remove(0) };
-                *object = podledger_platform::ports::RawObject::Json(first.to_wire().unwrap().into());
+                *object = RawObject::Json(first.to_wire().unwrap().into());
             }
             Ok(page)
         };
@@ -103,8 +103,7 @@ async fn a_list_shows_one_moment_whatever_is_written_meanwhile() {
     let rest: Vec<DocumentPage> = listing.try_collect().await.unwrap();
     let pages: Vec<&DocumentPage> = [&first].into_iter().chain(&rest).collect();
     assert!(pages.iter().all(|page| page.read_time == first.read_time && !page.read_time.is_empty()));
-    let found: Vec<Document> =
-        pages.iter().flat_map(|page| &page.documents).map(podledger_platform::testkit::documents::read).collect();
+    let found: Vec<Document> = pages.iter().flat_map(|page| &page.documents).map(read).collect();
     assert_eq!(found.len(), apis.len() + routes.len());
     let changed = found.iter().find(|document| document.name == apis[3].name).unwrap();
     assert_eq!(changed.fields, apis[3].fields);
