@@ -1,3 +1,4 @@
+mod day;
 mod events;
 mod ports;
 mod snapshots;

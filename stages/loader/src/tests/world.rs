@@ -27,6 +27,12 @@ pub(super) struct World {
 pub(super) struct Process(Stage);
 
 impl Process {
+    /// A loader over these ports, with these settings.
+    pub(super) fn with(ports: &Ports, settings: &[(&str, &str)]) -> Self {
+        let config: Config = Env::from_pairs(settings.iter().copied()).read().unwrap();
+        Self(crate::stage(&config, ports).unwrap())
+    }
+
     pub(super) async fn handle<M: Message>(&self, message: &M) -> Result<(), HandleError> {
         let encoded = message.encode().unwrap();
         self.deliver(M::TOPIC, &incoming("m", encoded.bytes, encoded.attributes)).await
@@ -67,9 +73,7 @@ impl World {
             clusters: BTreeMap::new(),
             clock: Arc::new(FixedClock(at())),
         };
-        let pairs = [("PODLEDGER_LOAD_INTERVAL", load_interval), ("PODLEDGER_EVENT_WAIT", "0")];
-        let config: Config = Env::from_pairs(pairs).read().unwrap();
-        Process(crate::stage(&config, &ports).unwrap())
+        Process::with(&ports, &[("PODLEDGER_LOAD_INTERVAL", load_interval), ("PODLEDGER_EVENT_WAIT", "0")])
     }
 
     pub(super) fn tables(&self) -> Tables {
