@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use platform::ports::Warehouse;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use schemas::{SnapshotId, Table};
@@ -23,8 +24,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use self::figures::Figures;
 use self::fleet::{Fleet, Handled, LEASE};
 use self::traffic::{Arrival, Traffic};
-use self::warehouse::Recorded;
-use super::ports::Store;
+use self::warehouse::{Recorded, ToRecorded};
+use super::ports::{Crash, Store};
 
 /// How long after the last arrival everything must have been handled.
 const END: Duration = Duration::from_secs(3_600);
@@ -43,6 +44,11 @@ struct Day {
     replicas: usize,
     /// How far the clocks of the first and the last of them are from that of the broker.
     skew: Duration,
+}
+
+/// A warehouse that asks for a minute between load jobs, as BigQuery does.
+pub(super) fn asking_for_a_minute() -> Arc<dyn Warehouse> {
+    Arc::new(ToRecorded(Arc::new(Recorded::new(0)), Crash::at(0, false)))
 }
 
 /// What outlives every process, and what was seen.

@@ -34,8 +34,17 @@ impl Process {
     }
 
     pub(super) async fn handle<M: Message>(&self, message: &M) -> Result<(), HandleError> {
+        self.handle_published(message, at()).await
+    }
+
+    pub(super) async fn handle_published<M: Message>(
+        &self,
+        message: &M,
+        published_at: Timestamp,
+    ) -> Result<(), HandleError> {
         let encoded = message.encode().unwrap();
-        self.deliver(M::TOPIC, &incoming("m", encoded.bytes, encoded.attributes)).await
+        let message = Incoming { published_at, ..incoming("m", encoded.bytes, encoded.attributes) };
+        self.deliver(M::TOPIC, &message).await
     }
 
     pub(super) async fn deliver(&self, topic: Topic, message: &Incoming) -> Result<(), HandleError> {
@@ -66,12 +75,17 @@ impl World {
     }
 
     pub(super) fn process_that(&self, crash: &Arc<Crash>, load_interval: &str) -> Process {
+        self.process_at(at(), crash, load_interval)
+    }
+
+    /// A process whose clock stands still at that time.
+    pub(super) fn process_at(&self, now: Timestamp, crash: &Arc<Crash>, load_interval: &str) -> Process {
         let ports = Ports {
             broker: Arc::new(NoBroker),
             objects: Arc::new(MemoryObjects(Arc::clone(&self.store), Arc::clone(crash))),
             warehouse: Some(Arc::new(MemoryWarehouse(Arc::clone(&self.rows), Arc::clone(crash)))),
             clusters: BTreeMap::new(),
-            clock: Arc::new(FixedClock(at())),
+            clock: Arc::new(FixedClock(now)),
         };
         Process::with(&ports, &[("PODLEDGER_LOAD_INTERVAL", load_interval), ("PODLEDGER_EVENT_WAIT", "0")])
     }

@@ -8,16 +8,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use platform::ports::{
-    ByteStream, Clock, Created, Generation, Incoming, ObjectMeta, Objects, PortResult, Replaced, StoredObject,
+    ByteStream, Clock, Created, Generation, ObjectMeta, Objects, PortResult, Replaced, StoredObject,
 };
 use platform::runtime::{HandleError, Ports};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use schemas::{Message as _, Timestamp, Topic};
+use schemas::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use super::super::ports::{Crash, MemoryObjects, NoBroker, Store};
-use super::super::world::{Process, incoming};
+use super::super::world::Process;
 use super::Day;
 use super::traffic::{Arrival, beginning};
 use super::warehouse::{Recorded, ToRecorded};
@@ -87,13 +87,10 @@ impl Fleet {
         let living = replica.living().await;
         let in_hand = replica.in_hand.fetch_add(1, Ordering::SeqCst) + 1;
         replica.most_in_hand.fetch_max(in_hand, Ordering::SeqCst);
-        let encoded = arrival.batch.encode().unwrap();
-        let message =
-            Incoming { published_at: arrival.published_at, ..incoming("m", encoded.bytes, encoded.attributes) };
         let handled = tokio::select! {
             biased;
             () = living.crash.has_happened() => Handled::Died,
-            outcome = living.process.deliver(Topic::RowBatches, &message) => match outcome {
+            outcome = living.process.handle_published(&arrival.batch, arrival.published_at) => match outcome {
                 Ok(()) => Handled::Acked,
                 Err(HandleError::Outage(_)) if living.crash.happened() => Handled::Died,
                 Err(HandleError::Outage(_)) => Handled::Nacked,

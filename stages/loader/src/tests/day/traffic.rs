@@ -26,11 +26,8 @@ const AGAIN: u32 = 25;
 pub(super) const ROWS: &[u8] = b"rows";
 
 /// The kinds of a snapshot: table, parts, and how long after the snapshot a part is normalized.
-pub(super) const KINDS: [(&str, Table, i64, u64); 3] = [
-    ("pods", Table::GkePods, 2, 25_000),
-    ("deployments", Table::GkeDeployments, 1, 10_000),
-    ("nodes", Table::GkeNodes, 1, 40_000),
-];
+pub(super) const KINDS: [(&str, Table, i64, u64); 2] =
+    [("pods", Table::GkePods, 2, 25_000), ("nodes", Table::GkeNodes, 1, 40_000)];
 
 /// When the day begins: a moment at which no minute does.
 pub(super) fn beginning() -> Timestamp {
