@@ -26,8 +26,8 @@ use super::warehouse::{Recorded, ToRecorded};
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 /// How long a process that died takes to be there again.
 const RESTART: Duration = Duration::from_secs(10);
-/// Effects of all replicas together between two crashes.
-const LIVES: std::ops::Range<usize> = 6_000..14_000;
+/// Effects of all replicas together between two crashes: about twenty a day with one of them.
+const LIVES: std::ops::Range<usize> = 1_200..2_800;
 /// How long the object store takes.
 const OBJECTS_MS: std::ops::Range<u64> = 5..80;
 
@@ -81,9 +81,10 @@ impl Fleet {
         self.replicas.iter().map(|replica| replica.most_in_hand.load(Ordering::SeqCst)).max().unwrap()
     }
 
-    /// Has a replica handle a message.
-    pub(super) async fn handle(&self, replica: usize, arrival: &Arrival) -> Handled {
-        let replica = &self.replicas[replica];
+    /// Has a replica handle a message; one that is dead takes none while another one lives.
+    pub(super) async fn handle(&self, first: usize, arrival: &Arrival) -> Handled {
+        let mut turn = self.replicas.iter().cycle().skip(first).take(self.replicas.len());
+        let replica = turn.find(|replica| replica.is_alive()).unwrap_or(&self.replicas[first]);
         let living = replica.living().await;
         let in_hand = replica.in_hand.fetch_add(1, Ordering::SeqCst) + 1;
         replica.most_in_hand.fetch_max(in_hand, Ordering::SeqCst);
@@ -122,10 +123,14 @@ impl Replica {
         }
     }
 
+    fn is_alive(&self) -> bool {
+        self.process.lock().unwrap().crash.happened_ago().is_none_or(|ago| ago >= RESTART)
+    }
+
     /// The process; a new one where the last one was killed.
     async fn living(&self) -> Arc<Living> {
         loop {
-            {
+            let restarts_in = {
                 let mut process = self.process.lock().unwrap();
                 match process.crash.happened_ago() {
                     None => return Arc::clone(&process),
@@ -135,10 +140,10 @@ impl Replica {
                         *process = Arc::new(living(self.day, &mut dice, &self.store, &self.warehouse, self.clock));
                         return Arc::clone(&process);
                     }
-                    Some(_) => {}
+                    Some(ago) => RESTART.saturating_sub(ago),
                 }
-            }
-            sleep(RESTART).await;
+            };
+            sleep(restarts_in).await;
         }
     }
 }
