@@ -2,8 +2,8 @@
 //!
 //! The loader's own stage runs over objects in memory and a warehouse that records its load jobs and
 //! takes as long for them as BigQuery may. Not over the embedded adapters: they make every object and
-//! every commit safe from a power cut, some 150,000 times for a day; `embedded.rs` has a while of it
-//! on them.
+//! every commit safe from a power cut, tens of thousands of times for a day; `embedded.rs` has a while
+//! of it on them.
 
 mod figures;
 mod fleet;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 use platform::layers::{FaultyWarehouse, Points, RetryPolicy, RetryWarehouse, TimeoutWarehouse, Timeouts};
-use platform::ports::Warehouse;
+use platform::ports::{LoadJob, Warehouse};
 use platform::runtime::HandleError;
-use schemas::keys::{load_claim, load_entry};
+use schemas::keys::{load_claim, load_entry, load_plan};
 use schemas::{RowBatch, SnapshotId, Table};
 use tokio::time::Instant;
 
@@ -104,6 +104,25 @@ async fn an_entry_that_cannot_be_read_or_is_of_another_is_left_out_and_harms_nob
     }
     world.process_that(&never(), "60s").handle(&world.complete("s-1")).await.unwrap();
     assert_eq!(world.jobs(), [["s-1"]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_holds_so_many_snapshots_and_parts_and_who_finds_no_place_takes_the_next() {
+    let parts = |count: usize| vec![serde_json::json!({"object": "rows/none", "rows": 0}); count];
+    for (entries, parts, planned) in [(1_000, parts(1), 1_000), (1_001, parts(0), 1_000), (2, parts(10_001), 1)] {
+        let (world, plan) = (World::default(), plan_of_the_first_slot());
+        for number in 0..entries {
+            // In the listing they stand before the snapshot that is handled.
+            let id = SnapshotId::from(format!("e-{number:04}").as_str());
+            let entry = serde_json::json!({"snapshot_id": id, "revision": 0, "parts": parts});
+            world.put(&load_entry(TABLE, &plan, &id, 0), entry.to_string());
+        }
+        world.process_that(&never(), "60s").handle(&world.complete("s-1")).await.unwrap();
+        let made = world.store.0.lock().unwrap()[&load_plan(TABLE, &plan)].clone();
+        let made: LoadJob = serde_json::from_slice(&made).unwrap();
+        assert_eq!(made.snapshots.len(), planned, "of {entries} entries");
+        assert_eq!(world.jobs(), [["s-1"]]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
