@@ -107,6 +107,16 @@ pub fn load_plan(table: Table, plan: &str) -> String {
     format!("state/loader/plans/{table}/{plan}.json")
 }
 
+/// What the entries for a load plan start with that is not made yet.
+pub fn load_entries(table: Table, plan: &str) -> String {
+    format!("state/loader/entries/{table}/{plan}/")
+}
+
+/// One snapshot's entry for a load plan that is not made yet.
+pub fn load_entry(table: Table, plan: &str, snapshot: &SnapshotId, revision: i64) -> String {
+    format!("{}{snapshot}-r{revision}", load_entries(table, plan))
+}
+
 /// The claim of one snapshot of a table by one plan.
 pub fn load_claim(table: Table, snapshot: &SnapshotId, revision: i64) -> String {
     format!("state/loader/claims/{table}/{snapshot}-r{revision}")

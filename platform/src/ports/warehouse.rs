@@ -1,5 +1,7 @@
 //! The warehouse port: loads, upserts and named questions.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use schemas::{ActorKind, ChangeSource, ClusterName, DeclarationId, Json, ReplicaField, SnapshotId, Table, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -176,6 +178,12 @@ pub struct Answer {
 pub trait Warehouse: Send + Sync {
     /// Creates what is missing.
     async fn prepare(&self) -> PortResult<()>;
+
+    /// How long complete snapshots of one table should be gathered into one load, where nobody says
+    /// otherwise: zero, unless the warehouse bounds the number of loads. Decorators pass it on.
+    fn load_interval(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Loads complete snapshots of one table from files in the object store.
     async fn load(&self, job: &LoadJob, objects: &dyn Objects) -> PortResult<LoadOutcome>;

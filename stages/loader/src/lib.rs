@@ -4,6 +4,7 @@
 //! and `dead-letters`; emits nothing but rows, and the plans and claims that make loading
 //! exactly-once in effect. It never judges what a row says.
 
+mod by_slot;
 mod config;
 mod dead_letter;
 mod events;
@@ -12,9 +13,11 @@ mod ledger;
 mod plan;
 mod refused;
 mod rejects;
+mod slot;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod together;
 mod upserts;
 mod whole_kind;
 

@@ -1,6 +1,7 @@
 //! Time-outs over the warehouse port.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemas::{ClusterName, SnapshotId, Table, Timestamp};
@@ -25,6 +26,10 @@ impl TimeoutWarehouse {
 impl Warehouse for TimeoutWarehouse {
     async fn prepare(&self) -> PortResult<()> {
         effect(self.limits.transfer, || "prepare the warehouse".to_owned(), self.inner.prepare()).await
+    }
+
+    fn load_interval(&self) -> Duration {
+        self.inner.load_interval()
     }
 
     async fn load(&self, job: &LoadJob, objects: &dyn Objects) -> PortResult<LoadOutcome> {

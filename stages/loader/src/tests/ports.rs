@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
@@ -18,6 +19,8 @@ use schemas::{
     Row, RowReader, SnapshotId, Subscription, Table, Timestamp, Topic, Violation,
 };
 use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Ends a process at one of its effects: from then on every port fails.
 #[derive(Default)]
@@ -27,27 +30,44 @@ pub(super) struct Crash {
     /// Whether that effect still happens.
     after: bool,
     seen: AtomicUsize,
+    /// When it ended.
+    ended: watch::Sender<Option<Instant>>,
 }
 
 impl Crash {
     pub(super) fn at(at: usize, after: bool) -> Arc<Self> {
-        Arc::new(Self { at, after, seen: AtomicUsize::new(0) })
+        Arc::new(Self { at, after, ..Self::default() })
     }
 
     pub(super) fn happened(&self) -> bool {
         self.at > 0 && self.seen.load(Ordering::SeqCst) >= self.at
     }
 
-    async fn around<T>(&self, effect: impl Future<Output = PortResult<T>>) -> PortResult<T> {
+    /// How long ago it happened, if it did.
+    pub(super) fn happened_ago(&self) -> Option<Duration> {
+        self.ended.borrow().map(|ended| ended.elapsed())
+    }
+
+    /// Waits until it happened.
+    pub(super) async fn has_happened(&self) {
+        let mut ended = self.ended.subscribe();
+        ended.wait_for(Option::is_some).await.unwrap();
+    }
+
+    pub(super) async fn around<T>(&self, effect: impl Future<Output = PortResult<T>>) -> PortResult<T> {
         // Somebody else may act in between.
         tokio::task::yield_now().await;
         let crashed = || PortError::may_have_happened("crash", anyhow!("the process is dead"));
         let number = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.at > 0 && (number > self.at || (number == self.at && !self.after)) {
-            return Err(crashed());
+        let done = match self.at {
+            at if at > 0 && (number > at || (number == at && !self.after)) => Err(crashed()),
+            _ => effect.await,
+        };
+        if self.at != number {
+            return done;
         }
-        let done = effect.await;
-        if number == self.at { Err(crashed()) } else { done }
+        self.ended.send_replace(Some(Instant::now()));
+        Err(crashed())
     }
 }
 
@@ -90,7 +110,7 @@ impl Objects for MemoryObjects {
 
     async fn list(&self, prefix: &str) -> PortResult<Vec<ObjectMeta>> {
         let objects = self.0.0.lock().unwrap();
-        let found = objects.iter().filter(|(key, _)| key.starts_with(prefix));
+        let found = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
         Ok(found
             .map(|(key, body)| ObjectMeta { key: key.clone(), size: body.len() as u64, generation: Generation(1) })
             .collect())

@@ -27,9 +27,24 @@ pub(super) struct World {
 pub(super) struct Process(Stage);
 
 impl Process {
+    /// A loader over these ports, with these settings.
+    pub(super) fn with(ports: &Ports, settings: &[(&str, &str)]) -> Self {
+        let config: Config = Env::from_pairs(settings.iter().copied()).read().unwrap();
+        Self(crate::stage(&config, ports).unwrap())
+    }
+
     pub(super) async fn handle<M: Message>(&self, message: &M) -> Result<(), HandleError> {
+        self.handle_published(message, at()).await
+    }
+
+    pub(super) async fn handle_published<M: Message>(
+        &self,
+        message: &M,
+        published_at: Timestamp,
+    ) -> Result<(), HandleError> {
         let encoded = message.encode().unwrap();
-        self.deliver(M::TOPIC, &incoming("m", encoded.bytes, encoded.attributes)).await
+        let message = Incoming { published_at, ..incoming("m", encoded.bytes, encoded.attributes) };
+        self.deliver(M::TOPIC, &message).await
     }
 
     pub(super) async fn deliver(&self, topic: Topic, message: &Incoming) -> Result<(), HandleError> {
@@ -60,17 +75,20 @@ impl World {
     }
 
     pub(super) fn process_that(&self, crash: &Arc<Crash>, load_interval: &str) -> Process {
+        self.process_at(at(), crash, load_interval)
+    }
+
+    /// A process whose clock stands still at that time.
+    pub(super) fn process_at(&self, now: Timestamp, crash: &Arc<Crash>, load_interval: &str) -> Process {
         let ports = Ports {
             broker: Arc::new(NoBroker),
             objects: Arc::new(MemoryObjects(Arc::clone(&self.store), Arc::clone(crash))),
             warehouse: Some(Arc::new(MemoryWarehouse(Arc::clone(&self.rows), Arc::clone(crash)))),
             clusters: BTreeMap::new(),
             documents: BTreeMap::new(),
-            clock: Arc::new(FixedClock(at())),
+            clock: Arc::new(FixedClock(now)),
         };
-        let pairs = [("PODLEDGER_LOAD_INTERVAL", load_interval), ("PODLEDGER_EVENT_WAIT", "0")];
-        let config: Config = Env::from_pairs(pairs).read().unwrap();
-        Process(crate::stage(&config, &ports).unwrap())
+        Process::with(&ports, &[("PODLEDGER_LOAD_INTERVAL", load_interval), ("PODLEDGER_EVENT_WAIT", "0")])
     }
 
     pub(super) fn tables(&self) -> Tables {
