@@ -63,7 +63,7 @@ pub(super) fn explain(object: &Object<'_>, options: &Options, owners: &Owners, l
             Ok(Rows::Autoscaler(rows)) => rows.into_iter().for_each(|row| lines.row(Table::HpaData, row)),
             Ok(Rows::Node(row)) => lines.row(Table::GkeNodes, row),
             Ok(Rows::Cluster(row)) => lines.row(Table::GkeClusters, row),
-            Ok(Rows::Document(_)) => lines.skip(format!("{} is collected from documents sources only", kind.name())),
+            Ok(Rows::Document(row)) => lines.row(row.table(), row),
             Err(reject) => lines.reject(reject.reason),
         },
     }

@@ -11,15 +11,17 @@ mod tests;
 
 use platform::ports::{CollectionId, TabledCollection, WireDocument};
 use schemas::{
-    FirestoreApis, FirestoreBackendservices, FirestoreCapextchannels, FirestoreDocuments, Json, Row, RowWriter,
-    RowsError, Table,
+    FirestoreApis, FirestoreBackendservices, FirestoreCapextchannels, FirestoreDocuments, Row, RowWriter, RowsError,
+    Table,
 };
+use serde::Serialize;
 
 use crate::document::Fault;
 use crate::map::Seat;
 
-/// The row of one document.
-#[derive(Debug, Clone, PartialEq)]
+/// The row of one document; as JSON the object of its columns, in the table's order.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum DocumentRow {
     /// Of `firestore_documents`.
     Any(FirestoreDocuments),
@@ -49,19 +51,6 @@ impl DocumentRow {
             Self::Api(row) => &row.path,
             Self::CapExtChannel(row) => &row.path,
             Self::BackendService(row) => &row.path,
-        }
-    }
-
-    /// The row as a JSON object, columns in the table's order.
-    ///
-    /// # Errors
-    /// Never for a row that was made here.
-    pub fn to_json(&self) -> Result<Json, serde_json::Error> {
-        match self {
-            Self::Any(row) => Json::of(row),
-            Self::Api(row) => Json::of(row),
-            Self::CapExtChannel(row) => Json::of(row),
-            Self::BackendService(row) => Json::of(row),
         }
     }
 }

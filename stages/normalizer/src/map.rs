@@ -95,7 +95,7 @@ impl Rows {
             Self::Autoscaler(rows) => rows.iter().map(Json::of).collect(),
             Self::Node(row) => Ok(vec![Json::of(row)?]),
             Self::Cluster(row) => Ok(vec![Json::of(row)?]),
-            Self::Document(row) => Ok(vec![row.to_json()?]),
+            Self::Document(row) => Ok(vec![Json::of(row)?]),
             Self::ReplicaSet { .. } => Ok(Vec::new()),
         }
     }
