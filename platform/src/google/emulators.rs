@@ -98,12 +98,9 @@ mod tests {
 
     #[test]
     fn a_host_and_port_is_an_endpoint_with_or_without_its_scheme() {
-        let both = of(&[
-            (PUBSUB, "localhost:8085"),
-            (STORAGE, "http://127.0.0.1:4443/"),
-            (BIGQUERY, "http://localhost:9050"),
-        ])
-        .unwrap();
+        let both =
+            of(&[(PUBSUB, "localhost:8085"), (STORAGE, "http://127.0.0.1:4443/"), (BIGQUERY, "http://localhost:9050")])
+                .unwrap();
         assert_eq!(both.bigquery.as_deref(), Some("http://localhost:9050"));
         let pubsub = both.pubsub.unwrap();
         assert_eq!((pubsub.data.as_str(), pubsub.admin.as_str()), ("http://localhost:8085", "http://localhost:8085"));

@@ -11,7 +11,9 @@ use super::ports::Ports;
 use super::settings::RuntimeSettings;
 use super::trace::TracedBroker;
 use crate::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
-use crate::google::{BigQuerySettings, BigQueryWarehouse, CloudStorageObjects, Emulators, PubsubBroker, PubsubSettings};
+use crate::google::{
+    BigQuerySettings, BigQueryWarehouse, CloudStorageObjects, Emulators, PubsubBroker, PubsubSettings,
+};
 use crate::kubernetes::{DumpCluster, KubeCluster, SimCluster, SimSettings};
 use crate::layers::{
     Faults, FaultyBroker, FaultyObjects, FaultyWarehouse, RetryBroker, RetryObjects, RetryWarehouse, TimeoutBroker,

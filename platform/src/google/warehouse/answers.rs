@@ -21,7 +21,8 @@ impl Inner {
                 let attempted = format!("ask for rows in {}", self.shown);
                 let relation = ddl::relation(Dialect::BigQuery, name).ok_or_else(|| {
                     let known: Vec<_> = Relation::names(Dialect::BigQuery).collect();
-                    let reason = anyhow!("{name:?} is neither a table nor a view: expected one of {}", known.join(", "));
+                    let reason =
+                        anyhow!("{name:?} is neither a table nor a view: expected one of {}", known.join(", "));
                     PortError::never_will(&attempted, reason)
                 })?;
                 let sql = ddl::rows_question(Dialect::BigQuery, relation);
@@ -117,14 +118,10 @@ impl Inner {
         at: Timestamp,
         read: impl Fn(&mut Row<'_>) -> Result<T>,
     ) -> PortResult<Vec<T>> {
-        let parameters =
-            vec![parameter::text("cluster", Some(cluster.as_str())), parameter::moment("at", Some(at))];
+        let parameters = vec![parameter::text("cluster", Some(cluster.as_str())), parameter::moment("at", Some(at))];
         let answer = self.named(name, parameters).await?;
-        let read: Result<_> = answer
-            .rows
-            .into_iter()
-            .map(|values| read(&mut Row { columns: &answer.columns, values }))
-            .collect();
+        let read: Result<_> =
+            answer.rows.into_iter().map(|values| read(&mut Row { columns: &answer.columns, values })).collect();
         read.map_err(|error| PortError::never_will(format!("ask for {name} in {}", self.shown), error))
     }
 }

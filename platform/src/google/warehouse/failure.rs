@@ -40,11 +40,7 @@ impl Complaint {
     /// The complaint in an answer to a refused call.
     fn of_response(error: &NestedResponseError) -> Self {
         let reason = error.errors.first().and_then(|first| first.get("reason"));
-        Self {
-            reason: reason.cloned().unwrap_or_default(),
-            message: error.message.clone(),
-            status: Some(error.code),
-        }
+        Self { reason: reason.cloned().unwrap_or_default(), message: error.message.clone(), status: Some(error.code) }
     }
 
     /// What became of the call.
@@ -56,8 +52,15 @@ impl Complaint {
         }
         match self.reason.as_str() {
             // Refused before anything was done, or failed as a whole: jobs are atomic.
-            "quotaExceeded" | "rateLimitExceeded" | "jobRateLimitExceeded" | "jobBackendError" | "jobInternalError"
-            | "resourceInUse" | "tableUnavailable" | "blocked" | "stopped" => Outcome::Not,
+            "quotaExceeded"
+            | "rateLimitExceeded"
+            | "jobRateLimitExceeded"
+            | "jobBackendError"
+            | "jobInternalError"
+            | "resourceInUse"
+            | "tableUnavailable"
+            | "blocked"
+            | "stopped" => Outcome::Not,
             "backendError" | "internalError" | "timeout" => perhaps,
             "accessDenied"
             | "attributeError"

@@ -210,7 +210,9 @@ fn uris(wanted: &[Wanted<'_>], objects: &dyn Objects) -> anyhow::Result<Vec<Stri
     let mut uris = Vec::new();
     for key in wanted.iter().flat_map(|wanted| &wanted.snapshot.parts).map(|part| part.object.as_str()) {
         let uri = objects.uri(key).filter(|uri| uri.starts_with("gs://")).ok_or_else(|| {
-            anyhow!("object {key}: BigQuery loads from Cloud Storage only (expected PODLEDGER_OBJECTS=gs://BUCKET/PREFIX)")
+            anyhow!(
+                "object {key}: BigQuery loads from Cloud Storage only (expected PODLEDGER_OBJECTS=gs://BUCKET/PREFIX)"
+            )
         })?;
         // The service reads a star as "any name".
         ensure!(!uri.contains('*'), "object {key}: BigQuery cannot load an object with a star in its name");
@@ -241,8 +243,7 @@ fn digest(inner: &Inner, job: &LoadJob, wanted: &[Wanted<'_>], uris: &[String]) 
 }
 
 fn wanted_parameter(wanted: &[Wanted<'_>]) -> gcp_bigquery_client::model::query_parameter::QueryParameter {
-    let fields =
-        [("snapshot_id", "STRING"), ("revision", "INT64"), ("row_count", "INT64"), ("replaces", "INT64")];
+    let fields = [("snapshot_id", "STRING"), ("revision", "INT64"), ("row_count", "INT64"), ("replaces", "INT64")];
     let rows = wanted
         .iter()
         .map(|Wanted { snapshot, rows, replaces }| {
@@ -310,7 +311,8 @@ fn script(table: Table, stage: Option<&str>, wanted: &[Wanted<'_>], has_old_rows
 }
 
 fn existing_of(row: gcp_bigquery_client::model::table_row::TableRow) -> anyhow::Result<(String, Existing)> {
-    let column = |name: &str, column_type| Column { name: name.to_owned(), column_type, nullable: true, doc: String::new() };
+    let column =
+        |name: &str, column_type| Column { name: name.to_owned(), column_type, nullable: true, doc: String::new() };
     let columns = [
         column("snapshot_id", ColumnType::String),
         column("revision", ColumnType::Int64),

@@ -48,8 +48,7 @@ pub(super) fn structs(name: &str, fields: &[Field<'_>], rows: Vec<Vec<Option<Str
             r#type: Some(scalar(type_name)),
         })
         .collect();
-    let element =
-        QueryParameterType { array_type: None, struct_types: Some(types), r#type: "STRUCT".to_owned() };
+    let element = QueryParameterType { array_type: None, struct_types: Some(types), r#type: "STRUCT".to_owned() };
     let values = rows
         .into_iter()
         .map(|row| {

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{anyhow, bail, ensure};
 use gcp_bigquery_client::model::dataset::Dataset;
 use gcp_bigquery_client::model::table_row::TableRow;
-use schemas::ddl::{
-    DATASET, Dialect, add_missing_columns, create_table, stored_columns, view_statements, views,
-};
+use schemas::ddl::{DATASET, Dialect, add_missing_columns, create_table, stored_columns, view_statements, views};
 use schemas::{Column, ColumnType, IdBuilder, Table};
 use serde_json::Value;
 
@@ -173,9 +171,8 @@ impl Inner {
     async fn state(&self, attempted: &str) -> PortResult<State> {
         let never = |reason| PortError::never_will(attempted, reason);
         let mut state = State::default();
-        let sql = format!(
-            "SELECT table_name, column_name, data_type, is_nullable FROM {DATASET}.INFORMATION_SCHEMA.COLUMNS"
-        );
+        let sql =
+            format!("SELECT table_name, column_name, data_type, is_nullable FROM {DATASET}.INFORMATION_SCHEMA.COLUMNS");
         for row in self.queries.run(&Query::reading(attempted, sql)).await? {
             let [table, column, data_type, nullable] = texts(row).map_err(never)?;
             let found = Found { data_type, nullable: nullable.eq_ignore_ascii_case("yes") };

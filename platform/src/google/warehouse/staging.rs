@@ -194,7 +194,8 @@ fn end_of(status: &JobStatus, id: &str) -> Option<Ended> {
         return None;
     }
     let errors = status.errors.as_deref().unwrap_or_default();
-    if let Some(complaint) = status.error_result.as_ref().and_then(|error| Complaint::first(std::slice::from_ref(error)))
+    if let Some(complaint) =
+        status.error_result.as_ref().and_then(|error| Complaint::first(std::slice::from_ref(error)))
     {
         // The first of the list often names the file, where the result only counts.
         let told = errors.iter().find_map(|error| Complaint::first(std::slice::from_ref(error)));

@@ -59,7 +59,8 @@ impl Inner {
     ) -> PortResult<()> {
         let table = Table::RejectedRows;
         let attempted = format!("put rejects of {kind} part {part} of snapshot {snapshot} into {}", self.shown);
-        let texts = rows::texts(table, file, Some(snapshot)).map_err(|reason| PortError::never_will(&attempted, reason))?;
+        let texts =
+            rows::texts(table, file, Some(snapshot)).map_err(|reason| PortError::never_will(&attempted, reason))?;
         let named = vec![
             parameter::text("snapshot", Some(snapshot.as_str())),
             parameter::text("kind", Some(kind)),

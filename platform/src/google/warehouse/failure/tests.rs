@@ -64,7 +64,8 @@ fn a_transaction_that_lost_did_not_happen() {
 #[test]
 fn what_a_job_or_a_good_answer_complains_of_is_told_by_its_reason() {
     let complaint = |reason: &str| {
-        let proto = ErrorProto { reason: Some(reason.to_owned()), message: Some("m".to_owned()), ..ErrorProto::default() };
+        let proto =
+            ErrorProto { reason: Some(reason.to_owned()), message: Some("m".to_owned()), ..ErrorProto::default() };
         Complaint::first(&[proto]).unwrap()
     };
     assert_eq!(complaint("invalid").outcome(Effect::Write), Outcome::Never);
@@ -111,10 +112,7 @@ async fn a_server_that_is_not_there_was_not_asked_and_one_that_hangs_up_may_have
 #[test]
 fn an_error_says_what_was_attempted_and_why_it_failed() {
     let error = port_error("load gke_pods", Effect::Write, refused(404, "notFound", "Not found: Table p:d.t"));
-    assert_eq!(
-        error.to_string(),
-        "load gke_pods: will not succeed: Not found: Table p:d.t (notFound, HTTP 404)"
-    );
+    assert_eq!(error.to_string(), "load gke_pods: will not succeed: Not found: Table p:d.t (notFound, HTTP 404)");
     let long = port_error("load", Effect::Write, refused(400, "invalid", &"x".repeat(100_000)));
     assert!(long.to_string().len() < 3_000);
 }

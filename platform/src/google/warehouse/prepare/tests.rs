@@ -80,7 +80,10 @@ fn what_would_narrow_or_rewrite_is_refused_and_named() {
 fn types_are_the_same_however_they_are_spaced_and_quoted() {
     let conditions = Dialect::BigQuery.type_name(ColumnType::Conditions);
     assert!(same_type(&conditions.replace(", ", ","), conditions));
-    assert!(same_type("array<struct<`type` string, status STRING, reason STRING, message STRING, lastTransitionTime TIMESTAMP>>", conditions));
+    assert!(same_type(
+        "array<struct<`type` string, status STRING, reason STRING, message STRING, lastTransitionTime TIMESTAMP>>",
+        conditions
+    ));
     assert!(!same_type("ARRAY<STRUCT<type STRING>>", conditions));
 }
 
