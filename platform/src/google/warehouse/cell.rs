@@ -48,7 +48,7 @@ fn value(cell: Value, column_type: ColumnType) -> Result<Value> {
         (ColumnType::Bool, Value::String(text)) if text.eq_ignore_ascii_case("true") => true.into(),
         (ColumnType::Bool, Value::String(text)) if text.eq_ignore_ascii_case("false") => false.into(),
         (ColumnType::Timestamp, cell) => timestamp::read(&cell)?.to_string().into(),
-        (ColumnType::Json, Value::String(text)) => serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text)),
+        (ColumnType::Json, Value::String(text)) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
         (ColumnType::Conditions, Value::Array(items)) => {
             Value::Array(items.into_iter().map(condition).collect::<Result<_>>()?)
         }

@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 pub(crate) const PROJECT: &str = "test";
 /// What every key of a test's bucket starts with.
 pub(crate) const PREFIX: &str = "some/prefix";
+/// More rows than any test has.
+pub(crate) const PLENTY: u64 = 10_000;
 /// How long calls are tried again: machines that run tests are busy.
 const RETRIED_FOR: Duration = Duration::from_secs(120);
 
