@@ -62,16 +62,14 @@ impl Complaint {
             | "blocked"
             | "stopped" => Outcome::Not,
             "backendError" | "internalError" | "timeout" => perhaps,
-            "accessDenied"
-            | "attributeError"
+            "accessDenied" | "billingNotEnabled" | "notFound" => Outcome::NotSetUp,
+            "attributeError"
             | "badRequest"
-            | "billingNotEnabled"
             | "billingTierLimitExceeded"
             | "duplicate"
             | "invalid"
             | "invalidQuery"
             | "invalidUser"
-            | "notFound"
             | "notImplemented"
             | "parseError"
             | "required"
@@ -173,6 +171,7 @@ fn of_status(status: i64, perhaps: Outcome) -> Outcome {
     match status {
         401 | 407 | 429 => Outcome::Not,
         408 => perhaps,
+        403 | 404 => Outcome::NotSetUp,
         400..=499 => Outcome::Never,
         _ => perhaps,
     }

@@ -15,6 +15,7 @@ fn outcome_of(error: BQError, effect: Effect) -> Outcome {
     match port_error("load t", effect, error) {
         PortError::DidNotHappen { .. } => Outcome::Not,
         PortError::MayHaveHappened { .. } => Outcome::Perhaps,
+        error if error.is_not_set_up() => Outcome::NotSetUp,
         PortError::NeverWill { .. } => Outcome::Never,
     }
 }
@@ -24,14 +25,14 @@ fn a_refusal_says_whether_it_happened() {
     let cases = [
         (403, "quotaExceeded", Outcome::Not, Outcome::Not),
         (403, "rateLimitExceeded", Outcome::Not, Outcome::Not),
-        (403, "accessDenied", Outcome::Never, Outcome::Never),
-        (403, "billingNotEnabled", Outcome::Never, Outcome::Never),
-        (403, "", Outcome::Never, Outcome::Never),
+        (403, "accessDenied", Outcome::NotSetUp, Outcome::NotSetUp),
+        (403, "billingNotEnabled", Outcome::NotSetUp, Outcome::NotSetUp),
+        (403, "", Outcome::NotSetUp, Outcome::NotSetUp),
         (400, "invalid", Outcome::Never, Outcome::Never),
         (400, "invalidQuery", Outcome::Never, Outcome::Never),
         (400, "resourceInUse", Outcome::Not, Outcome::Not),
         (400, "resourcesExceeded", Outcome::Never, Outcome::Never),
-        (404, "notFound", Outcome::Never, Outcome::Never),
+        (404, "notFound", Outcome::NotSetUp, Outcome::NotSetUp),
         (409, "duplicate", Outcome::Never, Outcome::Never),
         (401, "authError", Outcome::Not, Outcome::Not),
         (401, "", Outcome::Not, Outcome::Not),
@@ -69,7 +70,7 @@ fn what_a_job_or_a_good_answer_complains_of_is_told_by_its_reason() {
         Complaint::first(&[proto]).unwrap()
     };
     assert_eq!(complaint("invalid").outcome(Effect::Write), Outcome::Never);
-    assert_eq!(complaint("notFound").outcome(Effect::Write), Outcome::Never);
+    assert_eq!(complaint("notFound").outcome(Effect::Write), Outcome::NotSetUp);
     assert_eq!(complaint("backendError").outcome(Effect::Write), Outcome::Perhaps);
     assert_eq!(complaint("jobInternalError").outcome(Effect::Write), Outcome::Not);
     assert_eq!(complaint("aWordOfTomorrow").outcome(Effect::None), Outcome::Not);
