@@ -188,3 +188,12 @@ async fn projects_and_databases_are_kept_apart() {
     assert!(matches!(&denied, DocumentsError::Refused { .. }), "{denied}");
     assert!(denied.to_string().contains("datastore.entities.list"), "{denied}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_cursor_is_not_read_for_ever() {
+    let Some(server) = start(&["-cursors", "no"]) else { return };
+    write(&server.url("grpc"), &many("apis", 50)).await;
+    let error = pages(&open(&server, "test", None, FEW), &["apis"]).await.unwrap_err();
+    assert!(matches!(&error, DocumentsError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("does not order by name"), "{error}");
+}

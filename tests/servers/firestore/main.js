@@ -3,7 +3,7 @@
 // answers queries as the service documents them, in the order of names, from a cursor on, over
 // collection groups, and at a moment of the past. The server alone does none of these.
 //
-//   firestore [-listen HOST:PORT] [-history SECONDS] [-denied PROJECT,…] [-break-after N]
+//   firestore [-listen HOST:PORT] [-history SECONDS] [-denied PROJECT,…] [-break-after N] [-cursors no]
 //
 // It prints one line of JSON with its address and ends when its standard input does.
 'use strict';
@@ -27,6 +27,7 @@ const flags = {
   history: String(HOUR), // how old a moment may be that is read
   denied: '', // projects nobody may read
   'break-after': '', // documents after which every answer breaks off
+  cursors: 'yes', // no: queries begin at the first document, as if they had none
 };
 for (let i = 2; i < process.argv.length; i += 2) {
   const name = process.argv[i].replace(/^-+/, '');
@@ -66,7 +67,7 @@ function readQuery(request) {
   }
   const [from] = query.from;
   let after = null;
-  if (query.has_start_at) {
+  if (query.has_start_at && flags.cursors !== 'no') {
     const [value, ...more] = query.start_at.values;
     only(value && more.length === 0 && value.has_reference_value, 'that start at a document');
     after = { name: value.reference_value, inclusive: query.start_at.before };
