@@ -25,7 +25,9 @@
 SELECT
   "timestamp", namespace, deployment_name, max_replicas, image, resources_limits, resources_requests, environment, volumes,
   updated_by, created_at, updated_at, change_reason, cluster, api_id, team_id, user_id, source, status, declaration_id,
-  json_array(
-    max_replicas, image, resources_limits, resources_requests, environment, volumes, api_id, team_id, user_id, status
+  json_object(
+    'max_replicas', max_replicas, 'image', image, 'resources_limits', resources_limits,
+    'resources_requests', resources_requests, 'environment', environment, 'volumes', volumes, 'api_id', api_id,
+    'team_id', team_id, 'user_id', user_id, 'status', status
   ) AS content
 FROM limit_declarations
