@@ -30,7 +30,7 @@ crate::settings! {
         objects: Option<ObjectsAddress>, "address", "embedded needs one machine, Cloud Storage needs Google Cloud";
         /// Tables: `sqlite:PATH` or `bigquery:PROJECT.DATASET`. For loader and evaluator.
         warehouse: Option<WarehouseAddress>, "address", "embedded needs one machine, BigQuery needs Google Cloud";
-        /// Clusters by name: `dump:DIR`, `kube:CONTEXT`, `gke:PROJECT/LOCATION/NAME`, `sim:SEED`. For the snapshotter.
+        /// Clusters by name: `dump:DIR`, `kube:CONTEXT`, `gke:PROJECT/LOCATION/NAME?via=ROUTE`, `sim:SEED`. For the snapshotter.
         clusters: ClusterAddresses = "", "NAME=ADDRESS,…", "";
         /// Documents sources by name: `firestore:PROJECT/DATABASE` (without `/DATABASE` the first one), `dump:DIR`. No name may be a cluster's. For the snapshotter.
         documents: DocumentsAddresses = "", "NAME=ADDRESS,…", "";
