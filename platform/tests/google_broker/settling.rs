@@ -1,11 +1,11 @@
 //! What becomes of acknowledgements: sent before a flush returns, counted where nobody confirms them.
 
-use podledger_platform::testkit::broker::PLAIN;
+use podledger_platform::testkit::broker::{ORDERED, PLAIN};
 use podledger_platform::testkit::pubsub::{Provision, provision};
 
 use super::world::{
-    FLOW, PROVISION, came_to, expire_leases, fault, message, next, open, open_new, slow_down_acknowledgements, start,
-    text, unacknowledged,
+    FLOW, PROVISION, came_to, expire_leases, fault, keyed, message, next, open, open_new, slow_down_acknowledgements,
+    start, text, unacknowledged,
 };
 
 const PERMISSION_DENIED: i32 = 7;
@@ -25,6 +25,24 @@ async fn what_was_acknowledged_has_arrived_when_a_flush_returns() {
     drop(receiver);
     broker.flush().await.unwrap();
     assert_eq!(unacknowledged(&server, "flushed").await, 0);
+}
+
+/// As a decorator does that fails before the call, or a runtime that waits no longer for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settlement_that_is_broken_off_holds_up_no_ordering_key() {
+    let Some((server, settings)) = start(&[]) else { return };
+    let broker = open_new("broken-off", &server, &settings).await;
+    broker.publish(ORDERED.topic, vec![keyed("episode", "one"), keyed("episode", "two")]).await.unwrap();
+    let mut receiver = broker.subscribe(ORDERED, FLOW).await.unwrap();
+    let (first, settle) = next(&mut receiver).await.into_parts();
+    assert_eq!((&*first.payload, first.delivery_attempt), (&b"one"[..], 1));
+    drop(settle);
+    for (expected, attempt) in [("one", 2), ("two", 1)] {
+        let again = next(&mut receiver).await;
+        assert_eq!(text(&again), expected);
+        assert!(again.message.delivery_attempt >= attempt);
+        assert!(again.ack().await.unwrap());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

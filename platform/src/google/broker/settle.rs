@@ -32,11 +32,12 @@ pub(super) struct KeyTurn {
     pub(super) over: UnboundedSender<Settled>,
 }
 
-/// Settles one delivery of a stream.
+/// Settles one delivery of a stream. However it ends, its key's turn ends: dropped before it is settled,
+/// or while it is being settled, the message comes again.
 #[derive(Debug)]
 pub(super) struct PubsubSettle {
     handler: Mutex<Option<Handler>>,
-    turn: Option<KeyTurn>,
+    turn: Mutex<Option<KeyTurn>>,
     /// The receiver is gone: nothing is held back any more.
     closing: CancellationToken,
     attempted: Arc<str>,
@@ -49,11 +50,15 @@ impl PubsubSettle {
         closing: CancellationToken,
         attempted: Arc<str>,
     ) -> Self {
-        Self { handler: Mutex::new(Some(handler)), turn, closing, attempted }
+        Self { handler: Mutex::new(Some(handler)), turn: Mutex::new(turn), closing, attempted }
     }
 
     fn take(&self) -> Option<Handler> {
         self.handler.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn take_turn(&self) -> Option<KeyTurn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn error(&self, error: AckError) -> PortError {
@@ -109,7 +114,7 @@ impl Settle for PubsubSettle {
                 Ok(true)
             }
         };
-        if let Some(turn) = self.turn.clone() {
+        if let Some(turn) = self.take_turn() {
             // What was not acknowledged comes again, with all that follow it.
             turn.end(!matches!(acknowledged, Ok(true)));
         }
@@ -120,7 +125,7 @@ impl Settle for PubsubSettle {
     /// It counts as outstanding for so long, which slows the receiver down while something is away.
     async fn nack(&self, delay: Duration) -> PortResult<()> {
         let Some(handler) = self.take() else { return Ok(()) };
-        let turn = self.turn.clone();
+        let turn = self.take_turn();
         if delay.is_zero() {
             give_back(handler, turn);
             return Ok(());
@@ -144,7 +149,17 @@ impl Settle for PubsubSettle {
 
     fn abandon(&self) {
         if let Some(handler) = self.take() {
-            give_back(handler, self.turn.clone());
+            give_back(handler, self.take_turn());
+        }
+    }
+}
+
+impl Drop for PubsubSettle {
+    fn drop(&mut self) {
+        self.abandon();
+        // The handler went with an acknowledgement that was broken off: whether it was heard is not known.
+        if let Some(turn) = self.take_turn() {
+            turn.end(true);
         }
     }
 }
