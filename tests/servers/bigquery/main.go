@@ -1,8 +1,9 @@
 // Command bigquery is a BigQuery for tests on one machine: local-bigquery (Python, DuckDB) on a free
 // loopback port, and before it a gate that makes a job's id taken once and for all. That server looks
 // the id up and records it in two steps, so that of two inserts of one id at the same moment both may
-// run. Here they take turns, id by id. And where that server gives up a transaction because of another
-// one, the gate says so in BigQuery's words. All else is passed through unchanged.
+// run. Here they take turns, id by id, and so do statements that create tables, for the same reason. And
+// where that server gives up a transaction because of another one, the gate says so in BigQuery's words.
+// All else is passed through unchanged.
 //
 // When it is ready it prints one line of JSON: {"http":"127.0.0.1:P"}. It and the server behind it end
 // when its standard input does, so that neither outlives the test that started it. Tables are kept
@@ -88,29 +89,40 @@ func run(listen, server, data, objects string) error {
 	return errors.Join(err, backend.stop())
 }
 
-// gate passes requests on; inserts of one job id take turns.
+// gate passes requests on; inserts of one job id take turns, and so do creations of tables.
 func gate(to *url.URL) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(to) },
 		ModifyResponse: inWordsOfBigQuery,
 	}
-	var turns sync.Map // job id -> *sync.Mutex
+	var turns sync.Map // job id, or creating -> *sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/jobs") {
+		if r.Method == http.MethodPost {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 				return
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
-			if id := jobID.FindSubmatch(body); id != nil {
-				turn, _ := turns.LoadOrStore(string(id[1]), new(sync.Mutex))
+			if what := turnOf(r.URL.Path, body); what != "" {
+				turn, _ := turns.LoadOrStore(what, new(sync.Mutex))
 				turn.(*sync.Mutex).Lock()
 				defer turn.(*sync.Mutex).Unlock()
 			}
 		}
 		proxy.ServeHTTP(w, r)
 	})
+}
+
+// turnOf is what a request takes turns for; nothing where it need not.
+func turnOf(path string, body []byte) string {
+	if id := jobID.FindSubmatch(body); id != nil && strings.HasSuffix(path, "/jobs") {
+		return "job " + string(id[1])
+	}
+	if strings.HasSuffix(path, "/queries") && bytes.Contains(body, []byte("CREATE TABLE")) {
+		return "creating"
+	}
+	return ""
 }
 
 // inWordsOfBigQuery replaces what local-bigquery says of conflicts, in answers to calls and about jobs.

@@ -25,6 +25,10 @@ const DATASET: &str = "podledger";
 /// What tokens of pushed messages say.
 const AUDIENCE: &str = "https://stages.example.com";
 const SERVICE_ACCOUNT: &str = "pusher@podledger-test.iam.gserviceaccount.com";
+/// When what was given back is sent again, as shipped and as tested.
+const SHIPPED_RETRY: &str = "retry: {minBackoff: 1s, maxBackoff: 10m}";
+const SHORT_RETRY: &str = "retry: {minBackoff: 0s, maxBackoff: 1s}";
+
 /// How messages come to the processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -56,16 +60,22 @@ impl Google {
         .map(|(variable, value)| (variable.to_owned(), value));
         let place = Place::new(folder, variables).with(SETTINGS.iter().copied());
         let mut google = Self { pubsub, others, place };
-        google.provisioned();
+        google.provisioned(folder);
         if way == Way::Push {
             google.place = pushed(google.place, &google.pubsub).await;
         }
         Some(google)
     }
 
-    /// Everything is made by `podledger provision` from the topology that is shipped.
-    fn provisioned(&self) {
-        let made = self.place.podledger(&["provision", "--project", PROJECT]);
+    /// Everything is made by `podledger provision` from the topology that is shipped, but for how long
+    /// Pub/Sub waits before it sends again what was given back: a story is too short for minutes.
+    fn provisioned(&self, folder: &Path) {
+        let shipped = include_str!("../../../infra/topology.yaml");
+        assert!(shipped.contains(SHIPPED_RETRY), "the topology says otherwise now");
+        let topology = folder.join("topology.yaml");
+        std::fs::write(&topology, shipped.replace(SHIPPED_RETRY, SHORT_RETRY)).unwrap();
+        let topology = topology.to_str().unwrap();
+        let made = self.place.podledger(&["provision", "--project", PROJECT, "--topology", topology]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&[made.stdout, made.stderr].concat()));
     }
 

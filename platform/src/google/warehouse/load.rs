@@ -9,6 +9,7 @@ use schemas::{Column, ColumnType, IdBuilder, SnapshotId, Table, Timestamp};
 
 use super::Inner;
 use super::bookkeeping::{LOADS, is_loaded_by_snapshot, transaction};
+use super::failure::Complaint;
 use super::query::Query;
 use super::staging::{MAX_URIS, Parts, Stage};
 use super::{cell, parameter, rows};
@@ -166,9 +167,11 @@ impl Inner {
         if says(OVERTAKEN) {
             return Ok(false);
         }
-        let is_gone = failed.complaint.as_ref().is_some_and(super::failure::Complaint::is_not_found);
-        // The stage of an earlier call, which somebody has finished and removed meanwhile.
-        if stage.is_some_and(|stage| !stage.own) && (says(NOT_STAGED) || is_gone) {
+        let is_missing = failed.complaint.as_ref().is_some_and(Complaint::is_not_found);
+        // Whoever finished the load removes the stage; and that of an earlier call may have expired.
+        if let Some(stage) = stage
+            && ((is_missing && says(&stage.table)) || (!stage.own && says(NOT_STAGED)))
+        {
             return Err(PortError::did_not_happen(attempted, anyhow!("the stage is gone: {}", failed.error)));
         }
         Err(failed.error)

@@ -32,9 +32,7 @@ use schemas::ddl::{DATASET, in_dataset};
 use schemas::{ClusterName, SnapshotId, Table, Timestamp};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use self::failure::port_error;
 use self::query::{Queries, Query};
-use super::failure::Effect;
 use crate::ports::{
     Answer, Limit, LoadJob, LoadOutcome, Objects, PortError, PortResult, Question, RecentChange, Warehouse,
 };
@@ -80,8 +78,6 @@ struct Inner {
     /// `PROJECT.DATASET`, as people write it.
     shown: String,
     wanted_location: Option<String>,
-    /// Where the dataset is; none where it does not say.
-    location: OnceCell<Option<String>>,
     /// Held while this process writes to a table: it would only race itself.
     turns: BTreeMap<Table, Mutex<()>>,
 }
@@ -100,14 +96,20 @@ impl BigQueryWarehouse {
         let page_rows = i32::try_from(settings.page_rows).ok().filter(|rows| *rows > 0);
         let page_rows = page_rows.ok_or_else(|| never(anyhow!("pages of {} rows", settings.page_rows)))?;
         let client = access::client(settings.emulator.as_deref(), &attempted).await?;
-        let queries = Queries { client, project: project.to_owned(), dataset: shown.clone(), page_rows };
+        let queries = Queries {
+            client,
+            project: project.to_owned(),
+            dataset: dataset.to_owned(),
+            shown: shown.clone(),
+            location: OnceCell::new(),
+            page_rows,
+        };
         let inner = Inner {
             queries,
             project: project.to_owned(),
             dataset: dataset.to_owned(),
             shown,
             wanted_location: settings.location,
-            location: OnceCell::new(),
             turns: bookkeeping::written_tables().map(|table| (table, Mutex::new(()))).collect(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -125,16 +127,6 @@ impl BigQueryWarehouse {
 }
 
 impl Inner {
-    /// Where the dataset is. Jobs elsewhere than in the United States and the EU are not found without.
-    async fn location(&self) -> PortResult<Option<String>> {
-        let ask = || async {
-            let dataset = self.queries.client.dataset().get(&self.project, &self.dataset).await;
-            let attempted = || format!("ask where {} is", self.shown);
-            dataset.map(|dataset| dataset.location).map_err(|error| port_error(attempted(), Effect::None, error))
-        };
-        self.location.get_or_try_init(ask).await.cloned()
-    }
-
     /// This process' turn to write to a table; none for one that has no turns.
     async fn turn(&self, table: Table) -> Option<MutexGuard<'_, ()>> {
         match self.turns.get(&table) {

@@ -12,11 +12,12 @@ use gcp_bigquery_client::model::query_request::QueryRequest;
 use gcp_bigquery_client::model::query_response::QueryResponse;
 use gcp_bigquery_client::model::table_row::TableRow;
 use schemas::ddl::in_dataset;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::failure::{Complaint, complaint, port_error};
 use crate::google::failure::Effect;
-use crate::ports::PortError;
+use crate::ports::{PortError, PortResult};
 
 /// How long the service waits for a statement's end before it answers that it goes on, in milliseconds.
 const ANSWER_AFTER_MS: i32 = 20_000;
@@ -26,12 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 const MAX_ROWS: usize = 5_000_000;
 
 /// Statements against one dataset.
-#[derive(Clone)]
 pub(super) struct Queries {
     pub(super) client: Client,
     pub(super) project: String,
-    /// `PROJECT.DATASET`, as statements name it.
     pub(super) dataset: String,
+    /// `PROJECT.DATASET`, as statements and people name it.
+    pub(super) shown: String,
+    /// Where the dataset is; none where it does not say.
+    pub(super) location: OnceCell<Option<String>>,
     /// Rows of one page of an answer.
     pub(super) page_rows: i32,
 }
@@ -94,6 +97,17 @@ impl Query {
 }
 
 impl Queries {
+    /// Where the dataset is. Jobs must be there, and elsewhere than in the United States and the EU they
+    /// are not found without saying so.
+    pub(super) async fn location(&self) -> PortResult<Option<String>> {
+        let ask = || async {
+            let dataset = self.client.dataset().get(&self.project, &self.dataset).await;
+            let attempted = || format!("ask where {} is", self.shown);
+            dataset.map(|dataset| dataset.location).map_err(|error| port_error(attempted(), Effect::None, error))
+        };
+        self.location.get_or_try_init(ask).await.cloned()
+    }
+
     /// Runs to the end and gives all rows, in order. Of a script they are those of its last statement.
     pub(super) async fn run(&self, query: &Query) -> Result<Vec<TableRow>, Failed> {
         let deadline = Instant::now() + PATIENCE;
@@ -124,9 +138,11 @@ impl Queries {
 
     /// Asks, and waits a while.
     async fn start(&self, query: &Query) -> Result<QueryResponse, Failed> {
-        let sql = in_dataset(&query.sql, &self.dataset)
+        let sql = in_dataset(&query.sql, &self.shown)
             .map_err(|error| Failed { complaint: None, error: PortError::never_will(&query.attempted, error) })?;
+        let location = self.location().await.map_err(|error| Failed { complaint: None, error })?;
         let mut request = QueryRequest::new(sql);
+        request.location = location;
         request.max_results = Some(self.page_rows);
         request.timeout_ms = Some(ANSWER_AFTER_MS);
         request.use_query_cache = Some(false);

@@ -143,7 +143,7 @@ impl Inner {
     async fn reference(&self, id: &str) -> PortResult<JobReference> {
         Ok(JobReference {
             job_id: Some(id.to_owned()),
-            location: self.location().await?,
+            location: self.queries.location().await?,
             project_id: Some(self.project.clone()),
         })
     }
@@ -151,7 +151,7 @@ impl Inner {
     /// Waits for a job's end: the one just submitted, or the one that has its id.
     async fn ended(&self, parts: &Parts<'_>, id: &str, mut job: Option<Job>) -> PortResult<Ended> {
         let attempted = format!("{}, look at job {id}", parts.attempted);
-        let location = self.location().await?;
+        let location = self.queries.location().await?;
         let (deadline, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
         loop {
             let current = match job.take() {
