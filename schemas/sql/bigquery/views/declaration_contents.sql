@@ -26,6 +26,8 @@ SELECT
   `timestamp`, namespace, deployment_name, max_replicas, image, resources_limits, resources_requests, environment, volumes,
   updated_by, created_at, updated_at, change_reason, cluster, api_id, team_id, user_id, source, status, declaration_id,
   TO_JSON_STRING(STRUCT(
-    max_replicas, image, resources_limits, resources_requests, environment, volumes, api_id, team_id, user_id, status
+    max_replicas AS max_replicas, image AS image, resources_limits AS resources_limits,
+    resources_requests AS resources_requests, environment AS environment, volumes AS volumes, api_id AS api_id,
+    team_id AS team_id, user_id AS user_id, status AS status
   )) AS content
 FROM {dataset}.`limit_declarations`
