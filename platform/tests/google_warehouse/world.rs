@@ -21,7 +21,7 @@ pub(crate) const PREFIX: &str = "some/prefix";
 /// More rows than any test has.
 pub(crate) const PLENTY: u64 = 10_000;
 /// How long calls are tried again: machines that run tests are busy.
-const RETRIED_FOR: Duration = Duration::from_secs(120);
+pub(crate) const RETRIED_FOR: Duration = Duration::from_secs(120);
 
 /// Running servers.
 pub(crate) struct World {
