@@ -13,6 +13,9 @@ import (
 // How long a component may take to shut down before it is killed.
 const shutdownPatience = 10 * time.Second
 
+// How much of a log an error shows.
+const shownBytes = 2000
+
 // lifelineFD is the descriptor in a component that is at its end when the supervisor is gone,
 // however that ended.
 const lifelineFD = 3
@@ -21,6 +24,7 @@ const lifelineFD = 3
 // handlers for the whole process, and a test can kill one alone.
 type child struct {
 	name     string
+	args     []string
 	log      string // path of its output
 	cmd      *exec.Cmd
 	expected atomic.Bool // set before it is stopped on purpose
@@ -42,7 +46,7 @@ func (c *cluster) spawn(name string, args []string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch := &child{name: name, log: c.file(name + ".log"), done: make(chan struct{})}
+	ch := &child{name: name, args: args, log: c.file(name + ".log"), done: make(chan struct{})}
 	output, err := os.OpenFile(ch.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -64,6 +68,15 @@ func (c *cluster) spawn(name string, args []string) (*child, error) {
 		}
 	}()
 	return ch, nil
+}
+
+// lastWords is the end of what it printed; the log itself goes with the state directory.
+func (ch *child) lastWords() string {
+	text, err := os.ReadFile(ch.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-shownBytes):])
 }
 
 // end stops a child; one that does not obey in time is killed.

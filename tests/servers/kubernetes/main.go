@@ -94,6 +94,9 @@ func main() {
 	}
 }
 
+// How often controllers are started again.
+const mostRestarts = 10
+
 // supervise starts the cluster and stays until it is told to end.
 func supervise(o options) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -142,13 +145,22 @@ func supervise(o options) error {
 		return err
 	}
 	fmt.Println(string(ready))
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-ended:
-		return nil
-	case failed := <-c.exited:
-		return fmt.Errorf("%s ended unexpectedly, see %s", failed.name, failed.log)
+	for restarts := 0; ; restarts++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ended:
+			return nil
+		case failed := <-c.exited:
+			// Controllers give up on an API server that is slow to answer, and rely on being started again.
+			if failed == c.apiserver || restarts == mostRestarts {
+				return fmt.Errorf("%s ended unexpectedly: %s", failed.name, failed.lastWords())
+			}
+			log.Printf("%s ended and is started again: %s", failed.name, failed.lastWords())
+			if _, err := c.spawn(failed.name, failed.args); err != nil {
+				return err
+			}
+		}
 	}
 }
 
