@@ -113,7 +113,11 @@ async fn a_server_that_is_not_there_was_not_asked_and_one_that_hangs_up_may_have
 #[test]
 fn an_error_says_what_was_attempted_and_why_it_failed() {
     let error = port_error("load gke_pods", Effect::Write, refused(404, "notFound", "Not found: Table p:d.t"));
-    assert_eq!(error.to_string(), "load gke_pods: will not succeed: Not found: Table p:d.t (notFound, HTTP 404)");
+    assert_eq!(
+        error.to_string(),
+        "load gke_pods: will not succeed before what it needs is set up or granted: Not found: Table p:d.t \
+         (notFound, HTTP 404)"
+    );
     let long = port_error("load", Effect::Write, refused(400, "invalid", &"x".repeat(100_000)));
     assert!(long.to_string().len() < 3_000);
 }
