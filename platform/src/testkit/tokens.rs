@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
-use google_cloud_auth::credentials::{Credentials, user_account};
+use google_cloud_auth::credentials::{AccessTokenCredentials, Credentials, user_account};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -44,13 +44,22 @@ impl TokenServer {
 
     /// Credentials that get their tokens here, and renew them before they expire.
     pub fn credentials(&self) -> Credentials {
+        self.user().build().expect("they have all fields")
+    }
+
+    /// The same for a client that wants the token itself.
+    pub fn access_token_credentials(&self) -> AccessTokenCredentials {
+        self.user().build_access_token_credentials().expect("they have all fields")
+    }
+
+    fn user(&self) -> user_account::Builder {
         let user = json!({
             "type": "authorized_user",
             "client_id": "test",
             "client_secret": "test",
             "refresh_token": "test",
         });
-        user_account::Builder::new(user).with_token_uri(&self.url).build().expect("they have all fields")
+        user_account::Builder::new(user).with_token_uri(&self.url)
     }
 
     /// The n-th token it gives out, from 1.

@@ -1,6 +1,7 @@
 //! BigQuery, as its stand-in serves it, keeps the port's promises.
 #![allow(clippy::unwrap_used)] // A failed call is a failed test, also outside its function.
 
+mod expiry;
 mod faults;
 mod loads;
 mod world;

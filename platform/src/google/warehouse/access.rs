@@ -10,6 +10,7 @@ use gcp_bigquery_client::client_builder::ClientBuilder;
 use gcp_bigquery_client::error::BQError;
 use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 
+use super::BigQuerySettings;
 use super::failure::port_error;
 use crate::google::failure::Effect;
 use crate::ports::{PortError, PortResult};
@@ -19,9 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for one answer. Calls that take longer are asked about again: see [`super::query`].
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A client that calls the service with the application's default credentials, or an emulator
-/// (`http://HOST:PORT`) with a token that means nothing.
-pub(super) async fn client(emulator: Option<&str>, attempted: &str) -> PortResult<Client> {
+/// A client that calls the service, or a stand-in, with the credentials that are chosen. Without a
+/// choice they are the application's default ones; towards a stand-in a token that means nothing.
+pub(super) async fn client(settings: &BigQuerySettings, attempted: &str) -> PortResult<Client> {
     let never = |error: anyhow::Error| PortError::never_will(attempted, error);
     let http = reqwest_of_bigquery::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -30,21 +31,22 @@ pub(super) async fn client(emulator: Option<&str>, attempted: &str) -> PortResul
         .map_err(|error| never(error.into()))?;
     let mut builder = ClientBuilder::new();
     builder.with_client(http);
-    let authenticator: Arc<dyn Authenticator> = match emulator {
-        Some(endpoint) => {
-            builder.with_v2_base_url(format!("{endpoint}/bigquery/v2"));
-            Arc::new(Anonymous)
-        }
-        None => {
+    if let Some(endpoint) = &settings.emulator {
+        builder.with_v2_base_url(format!("{endpoint}/bigquery/v2"));
+    }
+    let authenticator: Arc<dyn Authenticator> = match (&settings.credentials, &settings.emulator) {
+        (Some(chosen), _) => Arc::new(Renewed(chosen.clone())),
+        (None, Some(_)) => Arc::new(Anonymous),
+        (None, None) => {
             let credentials = Builder::default().build_access_token_credentials();
-            Arc::new(DefaultCredentials(credentials.map_err(|error| never(error.into()))?))
+            Arc::new(Renewed(credentials.map_err(|error| never(error.into()))?))
         }
     };
     let built = builder.build_from_authenticator(authenticator).await;
     built.map_err(|error| port_error(attempted, Effect::None, error))
 }
 
-/// Nobody: for emulators only.
+/// Nobody: for stand-ins only.
 #[derive(Clone)]
 struct Anonymous;
 
@@ -55,12 +57,12 @@ impl Authenticator for Anonymous {
     }
 }
 
-/// The application's default credentials, which keep their token and renew it before it expires.
+/// Credentials that keep their token and renew it before it expires.
 #[derive(Clone)]
-struct DefaultCredentials(AccessTokenCredentials);
+struct Renewed(AccessTokenCredentials);
 
 #[async_trait]
-impl Authenticator for DefaultCredentials {
+impl Authenticator for Renewed {
     async fn access_token(&self) -> Result<String, BQError> {
         let token = self.0.access_token().await.map_err(std::io::Error::other);
         Ok(token.map_err(BQError::InvalidApplicationDefaultCredentialsAuthenticator)?.token)

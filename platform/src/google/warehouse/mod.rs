@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
+use google_cloud_auth::credentials::AccessTokenCredentials;
 use schemas::ddl::{DATASET, in_dataset};
 use schemas::{ClusterName, SnapshotId, Table, Timestamp};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -47,10 +48,13 @@ const PAGE_ROWS: u32 = 10_000;
 const LOAD_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What may be chosen about the warehouse.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct BigQuerySettings {
-    /// A stand-in (`http://HOST:PORT`), called without credentials; none for Google.
+    /// A stand-in (`http://HOST:PORT`); none for Google.
     pub emulator: Option<String>,
+    /// What to show for credentials. None for the application's default ones; towards a stand-in none
+    /// means that nothing is shown.
+    pub credentials: Option<AccessTokenCredentials>,
     /// Where a dataset that is not there is created, such as `EU` or `europe-west2`; none leaves it to
     /// the service. One that is there stays where it is. It must be where the bucket is.
     pub location: Option<String>,
@@ -60,7 +64,7 @@ pub struct BigQuerySettings {
 
 impl Default for BigQuerySettings {
     fn default() -> Self {
-        Self { emulator: None, location: None, page_rows: PAGE_ROWS }
+        Self { emulator: None, credentials: None, location: None, page_rows: PAGE_ROWS }
     }
 }
 
@@ -83,8 +87,7 @@ struct Inner {
 }
 
 impl BigQueryWarehouse {
-    /// Opens a dataset; nothing is asked of it yet, see [`Warehouse::prepare`]. With an emulator
-    /// credentials are none, otherwise they are the application's default ones.
+    /// Opens a dataset; nothing is asked of it yet, see [`Warehouse::prepare`].
     ///
     /// # Errors
     /// `NeverWill` for names that cannot stand in a statement, and where no credentials are found.
@@ -95,7 +98,7 @@ impl BigQueryWarehouse {
         in_dataset(DATASET, &shown).map_err(|error| never(error.into()))?;
         let page_rows = i32::try_from(settings.page_rows).ok().filter(|rows| *rows > 0);
         let page_rows = page_rows.ok_or_else(|| never(anyhow!("pages of {} rows", settings.page_rows)))?;
-        let client = access::client(settings.emulator.as_deref(), &attempted).await?;
+        let client = access::client(&settings, &attempted).await?;
         let queries = Queries {
             client,
             project: project.to_owned(),
