@@ -8,7 +8,8 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use podledger_platform::embedded::warehouse::SqliteWarehouse;
 use podledger_platform::ports::{LoadJob, SnapshotPart, SnapshotRows, Warehouse};
-use podledger_platform::testkit::warehouse::parts::{MemoryObjects, stored};
+use podledger_platform::testkit::memory::MemoryObjects;
+use podledger_platform::testkit::warehouse::parts::stored;
 use podledger_platform::testkit::warehouse::rows::{autoscaler, declaration, deployment, october, pod, prod};
 use schemas::{GkePods, Json, Row, RowWriter};
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use podledger_platform::embedded::{BrokerSettings, DirObjects, SqliteBroker};
-use podledger_platform::ports::{FixedClock, Incoming, SystemClock};
+use podledger_platform::ports::{FixedClock, Incoming};
 use podledger_platform::runtime::{
     Consumer, Env, Handle, HandleError, MessageContext, Monitor, Ports, PushServer, PushSettings, RuntimeSettings,
     Shutdown, Stage, install_tls, serve_push,
@@ -57,14 +57,10 @@ async fn serve(keys: Serves) -> Served {
     install_tls();
     let folder = tempfile::tempdir().unwrap();
     let keys = KeyServer::start(keys).await;
-    let ports = Ports {
-        broker: Arc::new(SqliteBroker::open(folder.path().join("broker.db"), BrokerSettings::default()).unwrap()),
-        objects: Arc::new(DirObjects::open(folder.path().join("objects")).unwrap()),
-        warehouse: None,
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-    };
+    let ports = Ports::new(
+        Arc::new(SqliteBroker::open(folder.path().join("broker.db"), BrokerSettings::default()).unwrap()),
+        Arc::new(DirObjects::open(folder.path().join("objects")).unwrap()),
+    );
     let url = keys.url();
     let env = Env::from_pairs([
         ("PODLEDGER_DELIVERY", "push"),

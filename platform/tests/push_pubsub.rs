@@ -5,14 +5,13 @@
 #[path = "push_pubsub/process.rs"]
 mod process;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use podledger_platform::embedded::DirObjects;
 use podledger_platform::google::{PubsubBroker, PubsubEmulator, PubsubSettings};
-use podledger_platform::ports::{Broker, Flow, Incoming, Outgoing, SystemClock};
+use podledger_platform::ports::{Broker, Flow, Incoming, Outgoing};
 use podledger_platform::runtime::{
     Consumer, Env, Handle, HandleError, MessageContext, Monitor, Ports, PushSettings, RuntimeSettings, Shutdown, Stage,
     install_tls, serve_push,
@@ -76,14 +75,7 @@ async fn start(wrapped: bool) -> Option<Pushed> {
     let broker: Arc<dyn Broker> =
         Arc::new(PubsubBroker::open(PROJECT, PubsubSettings { emulator, ..PubsubSettings::default() }).await.unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let ports = Ports {
-        broker: Arc::clone(&broker),
-        objects: Arc::new(DirObjects::open(folder.path()).unwrap()),
-        warehouse: None,
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-    };
+    let ports = Ports::new(Arc::clone(&broker), Arc::new(DirObjects::open(folder.path()).unwrap()));
     let certs = format!("{admin}/oauth2/v3/certs");
     let env = Env::from_pairs([
         ("PODLEDGER_DELIVERY", "push"),

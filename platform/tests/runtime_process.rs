@@ -6,7 +6,6 @@
 #[path = "runtime_process/one_message.rs"]
 mod one_message;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -14,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use podledger_platform::layers::FaultyBroker;
-use podledger_platform::ports::{Broker as _, Incoming, Outgoing, SystemClock};
+use podledger_platform::ports::{Broker as _, Incoming, Outgoing};
 use podledger_platform::runtime::{
     Consumer, Env, Handle, HandleError, MessageContext, Needs, Ports, RuntimeSettings, Shutdown, Stage,
 };
@@ -184,14 +183,7 @@ fn child_consumes() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let shutdown = Shutdown::new();
         shutdown.on_signals().unwrap();
-        let ports = Ports {
-            broker: Arc::new(OneMessage),
-            objects: Arc::new(NoObjects),
-            warehouse: None,
-            clusters: BTreeMap::new(),
-            documents: BTreeMap::new(),
-            clock: Arc::new(SystemClock),
-        };
+        let ports = Ports::new(Arc::new(OneMessage), Arc::new(NoObjects));
         let handler = Arc::new(UntilStopped(shutdown.clone()));
         let subscription = Subscription::new(Topic::RowBatches, "loader");
         let stage = Stage { name: "loader", consumers: vec![Consumer::new::<Incoming>(subscription, handler)] };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures::FutureExt as _;
 use podledger_platform::embedded::warehouse::SqliteWarehouse;
 use podledger_platform::ports::Warehouse;
-use podledger_platform::testkit::warehouse::parts::MemoryObjects;
+use podledger_platform::testkit::memory::MemoryObjects;
 use podledger_platform::testkit::warehouse::{Fixture, contract};
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use platform::embedded::{BrokerSettings, DirObjects, SqliteBroker};
-use platform::ports::{Broker, Cluster, Flow, Incoming, Objects, SystemClock};
+use platform::ports::{Broker, Cluster, Flow, Incoming, Objects};
 use platform::runtime::{Env, HandleError, Ports};
 use schemas::manifest::{KindManifest, Manifest};
 use schemas::{ClusterName, Message as _, Purpose, RawBatch, SnapshotRequest, Subscription, Timestamp, Topic};
@@ -44,12 +44,8 @@ impl Lab {
         .read()
         .unwrap();
         let ports = Ports {
-            broker: self.broker.clone(),
-            objects: self.objects.clone(),
-            warehouse: None,
             clusters: [(ClusterName::from("prod"), cluster)].into(),
-            documents: std::collections::BTreeMap::new(),
-            clock: Arc::new(SystemClock),
+            ..Ports::new(self.broker.clone(), self.objects.clone())
         };
         let request = SnapshotRequest {
             request_id: id.to_owned(),

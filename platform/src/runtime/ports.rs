@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schemas::ClusterName;
 
-use crate::ports::{Broker, Clock, Cluster, Documents, Objects, Warehouse};
+use crate::ports::{Broker, Clock, Cluster, Documents, Objects, SystemClock, Warehouse};
 
 /// The ports a process has; what a stage does not need may be absent.
 #[derive(Clone)]
@@ -23,4 +23,18 @@ pub struct Ports {
     pub documents: BTreeMap<ClusterName, Arc<dyn Documents>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Ports {
+    /// What every stage has, with the machine's clock and nothing else.
+    pub fn new(broker: Arc<dyn Broker>, objects: Arc<dyn Objects>) -> Self {
+        Self {
+            broker,
+            objects,
+            warehouse: None,
+            clusters: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            clock: Arc::new(SystemClock),
+        }
+    }
 }

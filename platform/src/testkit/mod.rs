@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod documents;
 pub mod firestore;
 pub mod kubernetes;
+pub mod memory;
 pub mod objects;
 pub mod oidc;
 pub mod proxy;

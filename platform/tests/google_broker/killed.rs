@@ -1,7 +1,6 @@
 //! Processes that end, asked to or not, while they hold messages. Each test starts this test binary
 //! again as a child that runs one of the `child_…` tests, which do nothing on their own.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use podledger_platform::embedded::DirObjects;
 use podledger_platform::google::PubsubSettings;
-use podledger_platform::ports::{Incoming, SystemClock};
+use podledger_platform::ports::Incoming;
 use podledger_platform::runtime::{Consumer, Env, Handle, HandleError, MessageContext, Ports, Shutdown, Stage};
 use podledger_platform::testkit::broker::PLAIN;
 use podledger_platform::testkit::servers::Server;
@@ -137,14 +136,7 @@ async fn child_that_consumes() {
     let Some(settings) = of_child() else { return };
     let (shutdown, folder) = (Shutdown::new(), tempfile::tempdir().unwrap());
     shutdown.on_signals().unwrap();
-    let ports = Ports {
-        broker: open(PROJECT, &settings).await,
-        objects: Arc::new(DirObjects::open(folder.path()).unwrap()),
-        warehouse: None,
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-    };
+    let ports = Ports::new(open(PROJECT, &settings).await, Arc::new(DirObjects::open(folder.path()).unwrap()));
     let stage = Stage { name: "normalizer", consumers: vec![Consumer::new::<Incoming>(PLAIN, Arc::new(Reports))] };
     let settings = Env::from_pairs([("PODLEDGER_DRAIN", "20s")]).read().unwrap();
     podledger_platform::runtime::run(stage, &ports, &settings, shutdown).await.unwrap();

@@ -8,8 +8,9 @@ use podledger_platform::ports::{
     ByteStream, Created, Generation, LoadJob, LoadOutcome, Loaded, ObjectMeta, Objects, PortError, PortResult,
     Question, Replaced, SnapshotPart, SnapshotRows, StoredObject, Warehouse,
 };
+use podledger_platform::testkit::memory::MemoryObjects;
 use podledger_platform::testkit::storage::create_bucket;
-use podledger_platform::testkit::warehouse::parts::{MemoryObjects, file, stored};
+use podledger_platform::testkit::warehouse::parts::{file, stored};
 use podledger_platform::testkit::warehouse::questions::column;
 use podledger_platform::testkit::warehouse::rows::{change, october, pod};
 use schemas::{GkePods, Table};

@@ -1,7 +1,7 @@
 mod day;
 mod embedded;
 mod events;
-mod ports;
 mod slots;
 mod snapshots;
+mod warehouse;
 mod world;

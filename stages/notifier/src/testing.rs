@@ -3,18 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use anyhow::anyhow;
-use async_trait::async_trait;
 use bytes::Bytes;
-use futures::TryStreamExt as _;
-use platform::ports::{
-    Backlog, Broker, ByteStream, Clock, Created, Flow, Generation, ObjectMeta, Objects, Outgoing, PortError,
-    PortResult, Receiver, Replaced, SeekTo, StoredObject, SubscriptionCounts,
-};
+use platform::ports::{Broker, Clock};
 use platform::runtime::Ports;
-use schemas::{
-    AlertState, Cause, Json, Message as _, Notification, Rule, Severity, Subscription, Timestamp, Topic, Violation,
-};
+use platform::testkit::memory::{Affected, Effects, MemoryBroker, MemoryObjects};
+use schemas::{AlertState, Cause, Json, Notification, Rule, Severity, Timestamp, Topic, Violation};
 
 /// 2026-10-01 12:00 UTC.
 pub(crate) fn noon() -> Timestamp {
@@ -67,141 +60,38 @@ impl Clock for SetClock {
     }
 }
 
-/// Objects and broker in memory; the n-th write of an object may fail.
+/// What a notifier has: objects and broker in memory, and a clock.
 pub(crate) struct Memory {
-    objects: Mutex<BTreeMap<String, (u64, Bytes)>>,
-    writes: Mutex<u64>,
-    lost_writes: Mutex<Vec<u64>>,
-    published: Mutex<Vec<Notification>>,
+    pub(crate) objects: Arc<MemoryObjects>,
+    pub(crate) broker: Arc<MemoryBroker>,
+    /// Writes of objects.
+    pub(crate) writes: Arc<Effects>,
     pub(crate) clock: Arc<SetClock>,
 }
 
 impl Memory {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            objects: Mutex::default(),
-            writes: Mutex::default(),
-            lost_writes: Mutex::default(),
-            published: Mutex::default(),
+    pub(crate) fn new() -> Self {
+        Self {
+            objects: Arc::default(),
+            broker: Arc::default(),
+            writes: Effects::sound(),
             clock: Arc::new(SetClock(Mutex::new(noon()))),
-        })
-    }
-
-    pub(crate) fn ports(self: &Arc<Self>) -> Ports {
-        Ports {
-            broker: Arc::clone(self) as Arc<dyn Broker>,
-            objects: Arc::clone(self) as Arc<dyn Objects>,
-            warehouse: None,
-            clusters: BTreeMap::new(),
-            documents: BTreeMap::new(),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
         }
     }
 
-    /// Lets the n-th write of an object from now on not happen, from 1.
-    pub(crate) fn lose_write(&self, nth: u64) {
-        let write = *self.writes.lock().unwrap() + nth;
-        self.lost_writes.lock().unwrap().push(write);
+    pub(crate) fn ports(&self) -> Ports {
+        Ports {
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            ..Ports::new(
+                Arc::clone(&self.broker) as Arc<dyn Broker>,
+                Arc::new(Affected::new(&self.objects, &self.writes)),
+            )
+        }
     }
 
     pub(crate) fn published(&self) -> Vec<Notification> {
-        self.published.lock().unwrap().clone()
-    }
-
-    pub(crate) fn put(&self, key: &str, bytes: impl Into<Bytes>) {
-        let mut writes = self.writes.lock().unwrap();
-        *writes += 1;
-        self.objects.lock().unwrap().insert(key.to_owned(), (*writes, bytes.into()));
-    }
-
-    pub(crate) fn get(&self, key: &str) -> Option<Bytes> {
-        self.objects.lock().unwrap().get(key).map(|(_, bytes)| bytes.clone())
-    }
-}
-
-#[async_trait]
-impl Objects for Memory {
-    async fn create(&self, key: &str, body: ByteStream) -> PortResult<Created> {
-        let bytes: Vec<Bytes> = body.try_collect().await.map_err(|error| PortError::did_not_happen(key, error))?;
-        self.put(key, bytes.concat());
-        Ok(Created::Existed)
-    }
-
-    async fn replace_if(&self, key: &str, expected: Option<Generation>, body: Bytes) -> PortResult<Replaced> {
-        let generation = {
-            let mut writes = self.writes.lock().unwrap();
-            *writes += 1;
-            *writes
-        };
-        if self.lost_writes.lock().unwrap().contains(&generation) {
-            return Err(PortError::did_not_happen(key, anyhow!("fault")));
-        }
-        let mut objects = self.objects.lock().unwrap();
-        if objects.get(key).map(|(generation, _)| Generation(*generation)) != expected {
-            return Ok(Replaced::LostRace);
-        }
-        objects.insert(key.to_owned(), (generation, body));
-        Ok(Replaced::Done(Generation(generation)))
-    }
-
-    async fn read(&self, key: &str) -> PortResult<Option<StoredObject>> {
-        let found = self.objects.lock().unwrap().get(key).cloned();
-        Ok(found.map(|(generation, bytes)| StoredObject {
-            generation: Generation(generation),
-            size: bytes.len() as u64,
-            body: Box::pin(futures::stream::once(async move { Ok(bytes) })),
-        }))
-    }
-
-    async fn list(&self, prefix: &str) -> PortResult<Vec<ObjectMeta>> {
-        let objects = self.objects.lock().unwrap();
-        let found = objects.iter().filter(|(key, _)| key.starts_with(prefix));
-        Ok(found
-            .map(|(key, (generation, bytes))| ObjectMeta {
-                key: key.clone(),
-                size: bytes.len() as u64,
-                generation: Generation(*generation),
-            })
-            .collect())
-    }
-
-    async fn delete(&self, key: &str) -> PortResult<()> {
-        self.objects.lock().unwrap().remove(key);
-        Ok(())
-    }
-
-    async fn ping(&self) -> PortResult<()> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Broker for Memory {
-    async fn publish(&self, topic: Topic, messages: Vec<Outgoing>) -> PortResult<Vec<String>> {
-        assert_eq!(topic, Topic::Notifications, "the notifier publishes notifications only");
-        let decode = |message: &Outgoing| Notification::decode(&message.payload, &message.attributes).unwrap();
-        self.published.lock().unwrap().extend(messages.iter().map(decode));
-        Ok(messages.iter().map(|_| "id".to_owned()).collect())
-    }
-
-    async fn subscribe(&self, _subscription: Subscription, _flow: Flow) -> PortResult<Box<dyn Receiver>> {
-        Err(PortError::never_will("subscribe", anyhow!("these tests call the handler")))
-    }
-
-    async fn seek(&self, _subscription: Subscription, _to: SeekTo) -> PortResult<()> {
-        Ok(())
-    }
-
-    async fn backlog(&self, _subscription: Subscription) -> PortResult<Backlog> {
-        Ok(Backlog::default())
-    }
-
-    async fn counts(&self) -> PortResult<Option<Vec<SubscriptionCounts>>> {
-        Ok(None)
-    }
-
-    async fn ping(&self) -> PortResult<()> {
-        Ok(())
+        assert!(self.broker.messages().iter().all(|(topic, _)| *topic == Topic::Notifications));
+        self.broker.published()
     }
 }
 

@@ -13,7 +13,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use platform::ports::{
     Backlog, Broker, ByteStream, Cluster, ClusterError, Created, Flow, Generation, Incoming, Kind, KindPage, Listing,
     ObjectMeta, Objects, Outgoing, PortResult, RawObject, Receiver, Replaced, SeekTo, StoredObject, SubscriptionCounts,
-    SystemClock,
 };
 use platform::runtime::{Env, Ports};
 use podledger_snapshotter::redaction::redact;
@@ -172,12 +171,8 @@ fn snapshot(criterion: &mut Criterion) {
     let pods = (0..4 * PAGE).map(|index| RawObject::Json(pod(index))).collect();
     let sink = Arc::new(Sink);
     let ports = Ports {
-        broker: sink.clone(),
-        objects: sink,
-        warehouse: None,
         clusters: [(ClusterName::from("bench"), Arc::new(Pages(pods)) as Arc<dyn Cluster>)].into(),
-        documents: std::collections::BTreeMap::new(),
-        clock: Arc::new(SystemClock),
+        ..Ports::new(sink.clone(), sink)
     };
     let request = SnapshotRequest {
         request_id: "bench".to_owned(),

@@ -1,5 +1,5 @@
+mod cluster;
 mod documents;
-mod ports;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use platform::ports::{Cluster, Documents, FixedClock, Incoming, Kind, RawObject};
 use platform::runtime::{Env, HandleError, Ports};
+use platform::testkit::memory::{Affected, Effects, MemoryBroker, MemoryObjects};
 use schemas::manifest::{KindManifest, Manifest, UnreadableLine};
 use schemas::{ClusterName, Message, Purpose, RawBatch, SnapshotRequest, Timestamp, Topic};
 use serde_json::{Value, json};
 
-use self::ports::{Crash, MemoryBroker, MemoryObjects, Page, Published, Script, ScriptedCluster, Store};
+use self::cluster::{Page, Script, ScriptedCluster};
 use crate::Config;
 
 const MANIFEST: &str = "raw/prod/2026-10-01/s-1/manifest.json";
@@ -19,8 +20,8 @@ const MANIFEST: &str = "raw/prod/2026-10-01/s-1/manifest.json";
 /// What outlives a process.
 #[derive(Clone, Default)]
 struct World {
-    store: Arc<Store>,
-    published: Arc<Published>,
+    store: Arc<MemoryObjects>,
+    broker: Arc<MemoryBroker>,
     documents: BTreeMap<ClusterName, Arc<dyn Documents>>,
 }
 
@@ -30,17 +31,15 @@ impl World {
         &self,
         request: &SnapshotRequest,
         cluster: &Arc<ScriptedCluster>,
-        crash: &Arc<Crash>,
+        crash: &Arc<Effects>,
     ) -> Result<(), HandleError> {
         let now = Timestamp::parse("2026-10-01T12:00:00Z").unwrap();
         let named = |name: &str| (ClusterName::from(name), Arc::clone(cluster) as Arc<dyn Cluster>);
         let ports = Ports {
-            broker: Arc::new(MemoryBroker(Arc::clone(&self.published), Arc::clone(crash))),
-            objects: Arc::new(MemoryObjects(Arc::clone(&self.store), Arc::clone(crash))),
-            warehouse: None,
             clusters: [named("prod"), named("test")].into(),
             documents: self.documents.clone(),
             clock: Arc::new(FixedClock(now)),
+            ..Ports::new(Arc::new(Affected::new(&self.broker, crash)), Arc::new(Affected::new(&self.store, crash)))
         };
         let config: Config = Env::from_pairs([
             ("PODLEDGER_COLLECTIONS", "apis,teams,backendservices"),
@@ -64,7 +63,7 @@ impl World {
     }
 
     async fn snapshot(&self, cluster: ScriptedCluster) -> Result<Manifest, HandleError> {
-        self.handle(&request("prod"), &Arc::new(cluster), &Crash::at(0, false)).await?;
+        self.handle(&request("prod"), &Arc::new(cluster), &Effects::sound()).await?;
         Ok(self.manifest())
     }
 
@@ -73,9 +72,7 @@ impl World {
     }
 
     fn published<M: Message>(&self) -> Vec<M> {
-        let published = self.published.0.lock().unwrap();
-        let of_topic = published.iter().filter(|(topic, _)| *topic == M::TOPIC);
-        of_topic.map(|(_, message)| M::decode(&message.payload, &message.attributes).unwrap()).collect()
+        self.broker.published()
     }
 
     /// The lines of a kind's parts, part by part.
@@ -143,32 +140,32 @@ async fn a_redelivered_snapshot_publishes_the_same_batches() {
     let world = World::default();
     world.snapshot(ScriptedCluster::default().objects(Kind::Pods, pods(7))).await.unwrap();
     let first: Vec<RawBatch> = world.published();
-    let keys = world.store.keys();
-    world.published.0.lock().unwrap().clear();
+    let keys = world.store.all();
+    world.broker.clear();
     // The cluster looks different by now, which must not matter.
     world.snapshot(ScriptedCluster::default().objects(Kind::Pods, pods(99))).await.unwrap();
     assert_eq!(world.published::<RawBatch>(), first);
-    assert_eq!(world.store.keys(), keys);
+    assert_eq!(world.store.all(), keys);
 }
 
 #[tokio::test]
 async fn a_crash_between_any_two_effects_changes_nothing_in_the_end() {
     let cluster = || Arc::new(ScriptedCluster::default().objects(Kind::Pods, pods(7)).objects(Kind::Nodes, pods(1)));
     let undisturbed = World::default();
-    undisturbed.handle(&request("prod"), &cluster(), &Crash::at(0, false)).await.unwrap();
+    undisturbed.handle(&request("prod"), &cluster(), &Effects::sound()).await.unwrap();
     let expected = undisturbed.content();
     let mut crashes = 0;
     for after in [false, true] {
         for effect in 1.. {
             let world = World::default();
-            let crash = Crash::at(effect, after);
+            let crash = Effects::crash_at(effect, after);
             let crashed = world.handle(&request("prod"), &cluster(), &crash).await;
-            if !crash.happened() {
+            if !crash.has_crashed() {
                 break;
             }
             assert!(matches!(crashed, Err(HandleError::Outage(_))), "{crashed:?}");
             crashes += 1;
-            world.handle(&request("prod"), &cluster(), &Crash::at(0, false)).await.unwrap();
+            world.handle(&request("prod"), &cluster(), &Effects::sound()).await.unwrap();
             assert_eq!(world.content(), expected, "effect {effect}, after {after}");
             // Whatever was announced, before the crash too, is the manifest's.
             let manifest = world.manifest();
@@ -285,7 +282,7 @@ async fn an_empty_kind_has_one_empty_part_and_nothing_unreadable_is_no_kind() {
 async fn only_the_kinds_asked_for_are_listed() {
     let world = World::default();
     let request = SnapshotRequest { kinds: vec!["pods".to_owned(), "pods".to_owned()], ..request("prod") };
-    world.handle(&request, &Arc::default(), &Crash::at(0, false)).await.unwrap();
+    world.handle(&request, &Arc::default(), &Effects::sound()).await.unwrap();
     assert_eq!(world.manifest().kinds.keys().collect::<Vec<_>>(), ["pods"]);
 }
 
@@ -315,23 +312,22 @@ async fn who_meets_another_attempts_part_begins_anew_under_another_number() {
 #[tokio::test]
 async fn a_request_for_all_clusters_becomes_one_for_each() {
     let world = World::default();
-    world.handle(&request("*"), &Arc::default(), &Crash::at(0, false)).await.unwrap();
+    world.handle(&request("*"), &Arc::default(), &Effects::sound()).await.unwrap();
     let requests: Vec<SnapshotRequest> = world.published();
     assert_eq!(requests.iter().map(|request| request.cluster.as_str()).collect::<Vec<_>>(), ["prod", "test"]);
     assert!(requests.iter().all(|request| request.purpose == Purpose::Manual));
-    let keys: Vec<_> =
-        world.published.0.lock().unwrap().iter().map(|(_, message)| message.ordering_key.clone()).collect();
+    let keys: Vec<_> = world.broker.messages().into_iter().map(|(_, message)| message.ordering_key).collect();
     assert_eq!(keys, [Some("prod".to_owned()), Some("test".to_owned())]);
-    assert!(world.store.keys().is_empty());
+    assert!(world.store.all().is_empty());
 }
 
 #[tokio::test]
 async fn a_request_that_can_never_be_met_is_poison() {
     let world = World::default();
-    let error = world.handle(&request("prd"), &Arc::default(), &Crash::at(0, false)).await.unwrap_err();
+    let error = world.handle(&request("prd"), &Arc::default(), &Effects::sound()).await.unwrap_err();
     assert!(
         matches!(&error, HandleError::Poison(_)) && error.to_string().contains("did you mean \"prod\"?"),
         "{error}"
     );
-    assert!(world.published.0.lock().unwrap().iter().all(|(topic, _)| *topic != Topic::RawBatches));
+    assert!(world.broker.messages().iter().all(|(topic, _)| *topic != Topic::RawBatches));
 }

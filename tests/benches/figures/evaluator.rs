@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use evaluator::{Changes, Coverage, Policy, Snapshot, State, WorkloadParts, judge};
 use platform::embedded::{BrokerSettings, DirObjects, SqliteBroker, SqliteWarehouse};
-use platform::ports::{Incoming, Kind, Limit, Objects, SystemClock, Warehouse};
+use platform::ports::{Incoming, Kind, Limit, Objects, Warehouse};
 use platform::runtime::{Env, Ports};
 use platform::testkit::warehouse::rows;
 use schemas::keys::{self, SnapshotKeys};
@@ -201,12 +201,11 @@ fn whole(workloads: usize, runs: usize) -> Figure {
             .collect();
         warehouse.upsert(Table::LimitDeclarations, file(&declared)).await.unwrap();
         let ports = Ports {
-            broker: Arc::new(SqliteBroker::open(path.join("broker.db"), BrokerSettings::default()).unwrap()),
-            objects: Arc::clone(&objects),
             warehouse: Some(Arc::new(warehouse)),
-            clusters: std::collections::BTreeMap::new(),
-            documents: std::collections::BTreeMap::new(),
-            clock: Arc::new(SystemClock),
+            ..Ports::new(
+                Arc::new(SqliteBroker::open(path.join("broker.db"), BrokerSettings::default()).unwrap()),
+                Arc::clone(&objects),
+            )
         };
         let config = Env::from_pairs([("PODLEDGER_POLICY", "")]).read().unwrap();
         let stage = evaluator::stage(&config, &ports).unwrap();

@@ -4,7 +4,8 @@ use schemas::{GkePods, Table};
 
 use super::*;
 use crate::ports::{SnapshotPart, SnapshotRows};
-use crate::testkit::warehouse::parts::{MemoryObjects, file, stored};
+use crate::testkit::memory::MemoryObjects;
+use crate::testkit::warehouse::parts::{file, stored};
 use crate::testkit::warehouse::rows::{change, declaration, october, pod};
 
 fn warehouse(folder: &tempfile::TempDir) -> SqliteWarehouse {

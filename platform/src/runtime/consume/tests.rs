@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::layers::scripted::{ScriptedBroker, ScriptedObjects, Settled, doubt, message, outage};
-use crate::ports::{Incoming, Outgoing, SystemClock};
+use crate::ports::{Incoming, Outgoing};
 use crate::runtime::{Env, Handle, HandleError, MessageContext, TraceContext, TracedBroker};
 
 const LOADER: Subscription = Subscription::new(Topic::RowBatches, "loader");
@@ -77,14 +77,7 @@ fn settings(pairs: &[(&str, &str)]) -> RuntimeSettings {
 
 fn ports(broker: Arc<dyn Broker>) -> Ports {
     let objects = Arc::new(ScriptedObjects::default());
-    Ports {
-        broker,
-        objects,
-        warehouse: None,
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-    }
+    Ports::new(broker, objects)
 }
 
 fn start_at(subscription: Subscription, broker: ScriptedBroker, pairs: &[(&str, &str)]) -> Running {

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -7,7 +6,6 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::layers::scripted::{ScriptedBroker, ScriptedObjects};
-use crate::ports::SystemClock;
 
 struct Serving {
     server: HttpServer,
@@ -18,14 +16,7 @@ struct Serving {
 
 async fn serve() -> Serving {
     let (broker, monitor, shutdown) = (ScriptedBroker::default(), Monitor::default(), Shutdown::new());
-    let ports = Ports {
-        broker: Arc::new(broker.clone()),
-        objects: Arc::new(ScriptedObjects::default()),
-        warehouse: None,
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-    };
+    let ports = Ports::new(Arc::new(broker.clone()), Arc::new(ScriptedObjects::default()));
     let server = serve_http("127.0.0.1:0".parse().unwrap(), &monitor, &ports, &shutdown).await.unwrap();
     Serving { server, broker, monitor, shutdown }
 }

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -74,14 +73,7 @@ struct Served {
 
 fn ports(broker: Arc<dyn Broker>) -> Ports {
     let objects = Arc::new(ScriptedObjects::default());
-    Ports {
-        broker,
-        objects,
-        warehouse: None,
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-    }
+    Ports::new(broker, objects)
 }
 
 fn settings(pairs: &[(&str, &str)]) -> RuntimeSettings {

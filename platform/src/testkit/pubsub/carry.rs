@@ -1,7 +1,6 @@
 //! Messages carried from publisher to acknowledgement: by a worker as every stage is one, and by
 //! Google's client alone, which is what the adapter and the runtime are measured against.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use schemas::{Subscription, Topic};
 use super::{Provision, provision, unacknowledged};
 use crate::embedded::DirObjects;
 use crate::google::{PubsubBroker, PubsubEmulator, PubsubSettings};
-use crate::ports::{Broker, Incoming, Outgoing, SystemClock};
+use crate::ports::{Broker, Incoming, Outgoing};
 use crate::runtime::{
     Consumer, Env, Handle, HandleError, MessageContext, Ports, RuntimeSettings, Shutdown, Stage, run,
 };
@@ -69,14 +68,7 @@ pub async fn with_a_worker(server: &Server, project: &str, load: Load) -> Durati
     let settings = PubsubSettings { emulator: Some(emulator), ..PubsubSettings::default() };
     let broker: Arc<dyn Broker> = Arc::new(PubsubBroker::open(project, settings).await.expect("it opens"));
     let (folder, shutdown) = (tempfile::tempdir().expect("a folder can be made"), Shutdown::new());
-    let ports = Ports {
-        broker: Arc::clone(&broker),
-        objects: Arc::new(DirObjects::open(folder.path()).expect("it opens")),
-        warehouse: None,
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
-        clock: Arc::new(SystemClock),
-    };
+    let ports = Ports::new(Arc::clone(&broker), Arc::new(DirObjects::open(folder.path()).expect("it opens")));
     let handler = Counts { left: AtomicUsize::new(load.messages), shutdown: shutdown.clone() };
     let consumers = vec![Consumer::new::<Incoming>(SUBSCRIPTION, Arc::new(handler))];
     let outstanding = load.outstanding.to_string();

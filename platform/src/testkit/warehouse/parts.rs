@@ -1,85 +1,12 @@
-//! Parts in memory: a small objects port, and container files of rows.
-
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+//! Parts of snapshots: container files of rows.
 
 use apache_avro::types::Value;
 use apache_avro::{Schema, Writer};
-use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use schemas::{Row, RowWriter};
 
-use crate::ports::{
-    ByteStream, Created, Generation, ObjectMeta, Objects, PortError, PortResult, Replaced, SnapshotPart, StoredObject,
-};
-
-/// Size of the pieces a body is read in: small, so that rows span them.
-const PIECE: usize = 1_000;
-
-/// Objects in memory.
-#[derive(Default)]
-pub struct MemoryObjects {
-    stored: Mutex<BTreeMap<String, (Generation, Bytes)>>,
-}
-
-impl MemoryObjects {
-    fn put(&self, key: &str, expected: Option<Option<Generation>>, bytes: Bytes) -> Result<Generation, Generation> {
-        let mut stored = self.stored.lock().unwrap();
-        let found = stored.get(key).map(|(generation, _)| *generation);
-        if expected.is_some_and(|expected| expected != found) {
-            return Err(found.unwrap_or(Generation(0)));
-        }
-        let generation = Generation(found.map_or(1, |generation| generation.0 + 1));
-        stored.insert(key.to_owned(), (generation, bytes));
-        Ok(generation)
-    }
-}
-
-#[async_trait]
-impl Objects for MemoryObjects {
-    async fn create(&self, key: &str, body: ByteStream) -> PortResult<Created> {
-        let pieces: Vec<Bytes> = body
-            .try_collect()
-            .await
-            .map_err(|error| PortError::did_not_happen(format!("create object {key}"), error))?;
-        Ok(self.put(key, Some(None), pieces.concat().into()).map_or(Created::Existed, Created::New))
-    }
-
-    async fn replace_if(&self, key: &str, expected: Option<Generation>, body: Bytes) -> PortResult<Replaced> {
-        Ok(self.put(key, Some(expected), body).map_or(Replaced::LostRace, Replaced::Done))
-    }
-
-    async fn read(&self, key: &str) -> PortResult<Option<StoredObject>> {
-        let found = self.stored.lock().unwrap().get(key).cloned();
-        Ok(found.map(|(generation, bytes)| {
-            let size = bytes.len() as u64;
-            let pieces: Vec<_> = bytes.chunks(PIECE).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-            StoredObject { generation, size, body: futures::stream::iter(pieces).boxed() }
-        }))
-    }
-
-    async fn list(&self, prefix: &str) -> PortResult<Vec<ObjectMeta>> {
-        let stored = self.stored.lock().unwrap();
-        let below = stored.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-        Ok(below
-            .map(|(key, (generation, bytes))| ObjectMeta {
-                key: key.clone(),
-                size: bytes.len() as u64,
-                generation: *generation,
-            })
-            .collect())
-    }
-
-    async fn delete(&self, key: &str) -> PortResult<()> {
-        self.stored.lock().unwrap().remove(key);
-        Ok(())
-    }
-
-    async fn ping(&self) -> PortResult<()> {
-        Ok(())
-    }
-}
+use crate::ports::{Created, Objects, SnapshotPart};
 
 /// A container file of rows.
 pub fn file<R: Row>(rows: &[R]) -> Vec<u8> {

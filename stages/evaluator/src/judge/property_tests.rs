@@ -10,8 +10,9 @@ use super::*;
 use crate::config::Config;
 use crate::gaps::{Absence, Autoscalers, Coverage};
 use crate::stage::Evaluator;
-use crate::testing::ports::{Fault, Memory};
+use crate::testing::ports::Memory;
 use crate::testing::{autoscaler, minute, snapshot, workload};
+use platform::testkit::memory::Fault;
 
 /// One workload in one snapshot: absent, or with that incarnation, pods, limit and ceiling.
 fn any_workload(name: &'static str) -> impl Strategy<Value = Option<Workload>> {
@@ -115,13 +116,13 @@ proptest! {
     fn order_repetition_and_failures_do_not_matter(
         history in any_history(),
         deliveries in prop::collection::vec(any::<prop::sample::Index>(), 1..40),
-        faults in prop::collection::vec((0..60_usize, prop_oneof![Just(Fault::Before), Just(Fault::After)]), 0..12),
+        faults in prop::collection::vec((1..=60_usize, prop_oneof![Just(Fault::Before), Just(Fault::After)]), 0..12),
     ) {
         let delivered: Vec<&Snapshot> = deliveries.iter().map(|index| index.get(&history)).collect();
-        let memory = Arc::new(Memory::default());
+        let memory = Memory::default();
         let evaluator = Evaluator::new(&Config::default(), &memory.ports()).unwrap();
         for (nth, fault) in &faults {
-            memory.fail(*nth, *fault);
+            memory.effects.fail(*nth, *fault);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {

@@ -10,21 +10,23 @@ use schemas::{ActorKind, AlertState, Cause, ReplicaField, Rule};
 
 use self::stored::{Stored, note};
 use super::*;
-use crate::testing::ports::{Fault, Memory};
+use crate::testing::ports::Memory;
 use crate::testing::{change, limit, minute};
+use platform::testkit::memory::Fault;
 
-fn memory() -> Arc<Memory> {
-    let memory = Arc::new(Memory::default());
-    *memory.limits.lock().unwrap() = vec![limit("payments", "orders-api", 4), limit("payments", "refunds-api", 4)];
+fn memory() -> Memory {
+    let memory = Memory::default();
+    *memory.warehouse.limits.lock().unwrap() =
+        vec![limit("payments", "orders-api", 4), limit("payments", "refunds-api", 4)];
     memory
 }
 
-fn evaluator(memory: &Arc<Memory>) -> Evaluator {
+fn evaluator(memory: &Memory) -> Evaluator {
     Evaluator::new(&Config::default(), &memory.ports()).unwrap()
 }
 
 /// Stores a snapshot and delivers all its batches; the last outcome that was a verdict.
-async fn run(memory: &Arc<Memory>, stored: &Stored) -> Option<Summary> {
+async fn run(memory: &Memory, stored: &Stored) -> Option<Summary> {
     let evaluator = evaluator(memory);
     let mut judged = None;
     for batch in stored.store(memory) {
@@ -74,7 +76,7 @@ async fn limits_and_changes_as_of_the_snapshot_make_verdict_and_cause() {
     let memory = memory();
     let by_hand = change(ReplicaField::Replicas, minute(3), Some(3), Some(6), ActorKind::Person);
     let later = RecentChange { occurred_at: minute(9), ..by_hand.clone() };
-    *memory.changes.lock().unwrap() = vec![by_hand, later];
+    *memory.warehouse.changes.lock().unwrap() = vec![by_hand, later];
     run(&memory, &Stored::new("s1", 5, &[("orders-api", 6)])).await.unwrap();
     let published = memory.published();
     let over = published.iter().find(|violation| violation.alert_type == Rule::OverLimit).unwrap();
@@ -134,12 +136,12 @@ async fn rejected_and_unreadable_objects_protect_who_may_be_meant() {
 #[tokio::test]
 async fn limits_that_cannot_be_read_are_an_outage_not_a_judgement() {
     let memory = memory();
-    *memory.warehouse_is_away.lock().unwrap() = true;
+    *memory.warehouse.is_away.lock().unwrap() = true;
     let batches = Stored::new("s1", 0, &[("orders-api", 6)]).store(&memory);
     batches.iter().for_each(|batch| note(&memory, batch));
     let error = evaluator(&memory).evaluate(&batches[1]).await.unwrap_err();
     assert!(matches!(error, HandleError::Outage(_)), "{error}");
-    assert_eq!(memory.effects_made(), 0);
+    assert_eq!(memory.effects.made(), 0);
 }
 
 #[tokio::test]
@@ -169,7 +171,7 @@ async fn a_state_of_a_newer_version_stops_judging_without_losing_anything() {
 }
 
 /// Two snapshots, the second of which resolves one episode and opens another.
-async fn two_snapshots(memory: &Arc<Memory>) {
+async fn two_snapshots(memory: &Memory) {
     let first = Stored::new("s1", 0, &[("orders-api", 6)]);
     let second = Stored::new("s2", 5, &[("orders-api", 4), ("refunds-api", 7)]);
     for stored in [first, second] {
@@ -194,10 +196,10 @@ async fn a_crash_at_any_effect_gives_the_same_violations() {
     };
     let key = keys::evaluator_state(&"prod-uk".into());
     assert_eq!(ids(&undisturbed).len(), 6);
-    for nth in 0..undisturbed.effects_made() {
+    for nth in 1..=undisturbed.effects.made() {
         for fault in [Fault::Before, Fault::After] {
             let memory = memory();
-            memory.fail(nth, fault);
+            memory.effects.fail(nth, fault);
             two_snapshots(&memory).await;
             assert_eq!(ids(&memory), ids(&undisturbed), "effect {nth} {fault:?}");
             assert_eq!(memory.get(&key), undisturbed.get(&key), "effect {nth} {fault:?}");

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use platform::ports::Warehouse;
+use platform::testkit::memory::{Effects, MemoryObjects};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use schemas::{SnapshotId, Table};
@@ -25,7 +26,6 @@ use self::figures::Figures;
 use self::fleet::{Fleet, Handled, LEASE};
 use self::traffic::{Arrival, Traffic};
 use self::warehouse::{Recorded, ToRecorded};
-use super::ports::{Crash, Store};
 
 /// How long after the last arrival everything must have been handled.
 const END: Duration = Duration::from_secs(3_600);
@@ -48,12 +48,12 @@ struct Day {
 
 /// A warehouse that asks for a minute between load jobs, as BigQuery does.
 pub(super) fn asking_for_a_minute() -> Arc<dyn Warehouse> {
-    Arc::new(ToRecorded(Arc::new(Recorded::new(0)), Crash::at(0, false)))
+    Arc::new(ToRecorded(Arc::new(Recorded::new(0)), Effects::sound()))
 }
 
 /// What outlives every process, and what was seen.
 struct World {
-    store: Arc<Store>,
+    store: Arc<MemoryObjects>,
     warehouse: Arc<Recorded>,
     delivered: Mutex<BTreeMap<(Table, SnapshotId), Delivered>>,
     began: Instant,

@@ -10,12 +10,12 @@ use platform::ports::{
     Answer, Clock, Limit, LoadJob, LoadOutcome, Objects, PortResult, Question, RecentChange, Warehouse,
 };
 use platform::runtime::Ports;
+use platform::testkit::memory::MemoryBroker;
 use schemas::{ClusterName, SnapshotId, Table, Timestamp};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use super::ports::NoBroker;
 use super::world::{Process, Snapshot, World, at};
 
 /// Snapshots, one every so often.
@@ -93,18 +93,15 @@ async fn two_loaders_on_files_and_tables_need_one_job_a_slot_and_load_every_row_
     let batches: Vec<_> = (0..SNAPSHOTS)
         .map(|number| Snapshot::stored(&stored, &format!("s-{number}"), &[(2, 0), (1, 0)]).normalized(&stored))
         .collect();
-    let files = stored.store.0.lock().unwrap().clone();
+    let files = stored.store.all();
     for (key, body) in files {
         (objects.as_ref() as &dyn Objects).create_bytes(&key, body).await.unwrap();
     }
     let began = Instant::now();
     let ports = Ports {
-        broker: Arc::new(NoBroker),
-        objects,
         warehouse: Some(Arc::clone(&warehouse) as Arc<dyn Warehouse>),
-        clusters: Default::default(),
-        documents: Default::default(),
         clock: Arc::new(Simulated(began)),
+        ..Ports::new(Arc::new(MemoryBroker::default()), objects)
     };
     let loaders = [Process::with(&ports, &[]), Process::with(&ports, &[])];
     let handled = (0..).zip(&batches).map(|(number, parts)| {

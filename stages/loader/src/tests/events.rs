@@ -1,9 +1,9 @@
 use futures::future::join_all;
 use platform::runtime::HandleError;
+use platform::testkit::memory::Effects;
 use schemas::{Notification, ReplicaChange, Table, Topic};
 use serde_json::json;
 
-use super::ports::Crash;
 use super::world::{World, at, incoming};
 
 fn change(event: &str, actor: &str) -> ReplicaChange {
@@ -63,7 +63,7 @@ async fn a_row_that_is_refused_harms_no_other() {
 async fn a_crash_around_the_write_is_an_outage_and_a_later_delivery_mends_it() {
     for after in [false, true] {
         let world = World::default();
-        let dying = world.process_that(&Crash::at(1, after), "0");
+        let dying = world.process_that(&Effects::crash_at(1, after), "0");
         let outcome = dying.handle(&change("e-1", "alice")).await;
         assert!(matches!(outcome, Err(HandleError::Outage(_))), "{outcome:?}");
         assert_eq!(world.rows_of(Table::ReplicaChanges), usize::from(after));

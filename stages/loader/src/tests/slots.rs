@@ -6,12 +6,12 @@ use futures::future::{join, join_all};
 use platform::layers::{FaultyWarehouse, Points, RetryPolicy, RetryWarehouse, TimeoutWarehouse, Timeouts};
 use platform::ports::{LoadJob, Warehouse};
 use platform::runtime::HandleError;
+use platform::testkit::memory::Effects;
 use schemas::keys::{load_claim, load_entry, load_plan};
 use schemas::{RowBatch, SnapshotId, Table};
 use tokio::time::Instant;
 
 use super::day::asking_for_a_minute;
-use super::ports::{Crash, MemoryWarehouse};
 use super::world::{Snapshot, World, at};
 use crate::slot::{Interval, load_interval};
 
@@ -24,8 +24,8 @@ fn plan_of_the_first_slot() -> String {
     Interval::new(MINUTE).unwrap().first_slot(at(), at()).plan_id(TABLE)
 }
 
-fn never() -> Arc<Crash> {
-    Crash::at(0, false)
+fn never() -> Arc<Effects> {
+    Effects::sound()
 }
 
 impl World {
@@ -71,10 +71,10 @@ async fn a_slot_whose_processes_died_is_loaded_at_once_and_whole_by_who_gets_one
     let world = World::default();
     let batches = ["s-1", "s-2", "s-3"].map(|id| world.complete(id));
     // Each has its entry; the plan is the fourth effect.
-    let crash = Crash::at(4, false);
+    let crash = Effects::crash_at(4, false);
     let dying = world.process_that(&crash, "60s");
     join_all(batches.iter().map(|batch| dying.handle(batch))).await;
-    assert!(crash.happened());
+    assert!(crash.has_crashed());
     assert_eq!(world.jobs(), Vec::<Vec<String>>::new());
     let began = Instant::now();
     let later = world.process_at(at().plus(Duration::from_secs(100)), &never(), "60s");
@@ -118,7 +118,7 @@ async fn a_plan_holds_so_many_snapshots_and_parts_and_who_finds_no_place_takes_t
             world.put(&load_entry(TABLE, &plan, &id, 0), entry.to_string());
         }
         world.process_that(&never(), "60s").handle(&world.complete("s-1")).await.unwrap();
-        let made = world.store.0.lock().unwrap()[&load_plan(TABLE, &plan)].clone();
+        let made = world.store.get(&load_plan(TABLE, &plan)).unwrap();
         let made: LoadJob = serde_json::from_slice(&made).unwrap();
         assert_eq!(made.snapshots.len(), planned, "of {entries} entries");
         assert_eq!(world.jobs(), [["s-1"]]);
@@ -146,7 +146,7 @@ async fn a_crash_at_any_effect_leaves_each_snapshot_of_two_replicas_to_one_job()
         for effect in 1.. {
             let world = World::default();
             let batches = ["s-1", "s-2", "s-3", "s-4"].map(|id| world.complete(id));
-            let crash = Crash::at(effect, after);
+            let crash = Effects::crash_at(effect, after);
             let (dying, living) = (world.process_that(&crash, "60s"), world.process_that(&never(), "60s"));
             let dying = join_all(batches[..2].iter().map(|batch| dying.handle(batch)));
             let living = join_all(batches[2..].iter().map(|batch| living.handle(batch)));
@@ -158,7 +158,7 @@ async fn a_crash_at_any_effect_leaves_each_snapshot_of_two_replicas_to_one_job()
             let mut loaded = world.jobs().concat();
             loaded.sort();
             assert_eq!(loaded, ["s-1", "s-2", "s-3", "s-4"], "effect {effect}, after {after}: {:?}", world.jobs());
-            if !crash.happened() {
+            if !crash.has_crashed() {
                 break;
             }
             crashes += 1;
@@ -171,8 +171,7 @@ async fn a_crash_at_any_effect_leaves_each_snapshot_of_two_replicas_to_one_job()
 #[test]
 fn the_interval_is_the_warehouses_unless_it_is_set() {
     let world = World::default();
-    let embedded = MemoryWarehouse(Arc::clone(&world.rows), never());
-    assert_eq!(load_interval(None, &embedded), Duration::ZERO);
+    assert_eq!(load_interval(None, &*world.rows), Duration::ZERO);
     let asking = asking_for_a_minute();
     assert_eq!(load_interval(None, &*asking), MINUTE);
     for set in [Duration::ZERO, MINUTE, 2 * MINUTE] {

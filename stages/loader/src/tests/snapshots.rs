@@ -1,9 +1,9 @@
 use futures::future::join_all;
 use platform::runtime::HandleError;
+use platform::testkit::memory::Effects;
 use schemas::{SnapshotId, Table};
 use serde_json::json;
 
-use super::ports::Crash;
 use super::world::{Snapshot, World};
 
 fn ids(ids: &[&str]) -> Vec<SnapshotId> {
@@ -57,12 +57,12 @@ async fn redelivered_parts_change_nothing_and_find_their_plan() {
     let world = World::default();
     let batches = Snapshot::stored(&world, "s-1", &[(1, 1), (1, 0)]).normalized(&world);
     world.process().handle(&batches[0]).await.unwrap();
-    let (tables, objects) = (world.tables(), world.store.0.lock().unwrap().clone());
+    let (tables, objects) = (world.tables(), world.store.all());
     for batch in batches.iter().chain(&batches) {
         world.process().handle(batch).await.unwrap();
     }
     assert_eq!(world.tables(), tables);
-    assert_eq!(*world.store.0.lock().unwrap(), objects);
+    assert_eq!(world.store.all(), objects);
     assert_eq!(world.rows.asked.lock().unwrap().jobs.len(), 1);
 }
 
@@ -79,9 +79,9 @@ async fn a_crash_between_any_two_effects_changes_nothing_in_the_end() {
     for after in [false, true] {
         for effect in 1.. {
             let (world, batches) = stored();
-            let crash = Crash::at(effect, after);
+            let crash = Effects::crash_at(effect, after);
             let crashed = world.process_that(&crash, "0").handle(&batches[0]).await;
-            if !crash.happened() {
+            if !crash.has_crashed() {
                 break;
             }
             assert!(matches!(crashed, Err(HandleError::Outage(_))), "{crashed:?}");
@@ -101,7 +101,7 @@ async fn snapshots_that_come_within_the_interval_share_a_job() {
         .iter()
         .flat_map(|id| Snapshot::stored(&world, id, &[(1, 0), (2, 0)]).normalized(&world))
         .collect();
-    let process = world.process_that(&Crash::at(0, false), "60s");
+    let process = world.process_that(&Effects::sound(), "60s");
     let mut handled = Box::pin(join_all(batches.iter().map(|batch| process.handle(batch))));
     let early = tokio::time::timeout(std::time::Duration::from_secs(59), handled.as_mut()).await;
     assert!(early.is_err(), "a handler returned before its rows were loaded");
@@ -121,15 +121,15 @@ async fn a_crash_within_a_shared_load_leaves_each_snapshot_to_one_job() {
             let world = World::default();
             let batches: Vec<_> =
                 all.iter().flat_map(|id| Snapshot::stored(&world, id, &[(1, 0)]).normalized(&world)).collect();
-            let crash = Crash::at(effect, after);
+            let crash = Effects::crash_at(effect, after);
             let dying = world.process_that(&crash, "60s");
             join_all(batches.iter().map(|batch| dying.handle(batch))).await;
-            if !crash.happened() {
+            if !crash.has_crashed() {
                 break;
             }
             // They come back one by one, to different processes, in another order.
             for batch in batches.iter().rev() {
-                world.process_that(&Crash::at(0, false), "60s").handle(batch).await.unwrap();
+                world.process_that(&Effects::sound(), "60s").handle(batch).await.unwrap();
             }
             assert_eq!(world.loaded(), all.map(|id| (id.into(), 1)), "effect {effect}, after {after}");
             let asked = world.rows.asked.lock().unwrap();
@@ -166,12 +166,12 @@ async fn one_bad_snapshot_of_a_shared_job_harms_no_other() {
         batches.extend(Snapshot::stored(&world, id, &[(2, 0)]).normalized(&world));
     }
     // Its file holds other rows than were counted.
-    let swapped = world.store.0.lock().unwrap().get(&batches[0].object).cloned().unwrap();
+    let swapped = world.store.get(&batches[0].object).unwrap();
     let mut bad = Snapshot::stored(&world, "s-2", &[(1, 0)]);
     batches[1] = bad.normalized(&world).remove(0);
     bad.batches.clear();
     world.put(&batches[1].object, swapped);
-    let process = world.process_that(&Crash::at(0, false), "60s");
+    let process = world.process_that(&Effects::sound(), "60s");
     let outcomes = join_all(batches.iter().map(|batch| process.handle(batch))).await;
     assert!(matches!(outcomes.as_slice(), [Ok(()), Err(HandleError::Poison(_)), Ok(())]), "{outcomes:?}");
     assert_eq!(world.loaded(), [("s-1".into(), 2), ("s-3".into(), 2)]);

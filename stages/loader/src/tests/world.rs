@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use platform::ports::{FixedClock, Incoming};
 use platform::runtime::{Env, HandleError, Ports, Stage};
+use platform::testkit::memory::{Affected, Effects, MemoryBroker, MemoryObjects};
 use schemas::keys::SnapshotKeys;
 use schemas::manifest::{KindManifest, Manifest, PartManifest};
 use schemas::{
@@ -13,14 +14,14 @@ use schemas::{
 };
 use serde_json::Value;
 
-use super::ports::{Crash, MemoryObjects, MemoryWarehouse, NoBroker, Rows, Store, Tables};
+use super::warehouse::{MemoryWarehouse, Tables};
 use crate::Config;
 
 /// What outlives a process.
 #[derive(Clone, Default)]
 pub(super) struct World {
-    pub(super) store: Arc<Store>,
-    pub(super) rows: Arc<Rows>,
+    pub(super) store: Arc<MemoryObjects>,
+    pub(super) rows: Arc<MemoryWarehouse>,
 }
 
 /// A loader.
@@ -71,22 +72,19 @@ pub(super) fn at() -> Timestamp {
 
 impl World {
     pub(super) fn process(&self) -> Process {
-        self.process_that(&Crash::at(0, false), "0")
+        self.process_that(&Effects::sound(), "0")
     }
 
-    pub(super) fn process_that(&self, crash: &Arc<Crash>, load_interval: &str) -> Process {
+    pub(super) fn process_that(&self, crash: &Arc<Effects>, load_interval: &str) -> Process {
         self.process_at(at(), crash, load_interval)
     }
 
     /// A process whose clock stands still at that time.
-    pub(super) fn process_at(&self, now: Timestamp, crash: &Arc<Crash>, load_interval: &str) -> Process {
+    pub(super) fn process_at(&self, now: Timestamp, crash: &Arc<Effects>, load_interval: &str) -> Process {
         let ports = Ports {
-            broker: Arc::new(NoBroker),
-            objects: Arc::new(MemoryObjects(Arc::clone(&self.store), Arc::clone(crash))),
-            warehouse: Some(Arc::new(MemoryWarehouse(Arc::clone(&self.rows), Arc::clone(crash)))),
-            clusters: BTreeMap::new(),
-            documents: BTreeMap::new(),
+            warehouse: Some(Arc::new(Affected::new(&self.rows, crash))),
             clock: Arc::new(FixedClock(now)),
+            ..Ports::new(Arc::new(MemoryBroker::default()), Arc::new(Affected::new(&self.store, crash)))
         };
         Process::with(&ports, &[("PODLEDGER_LOAD_INTERVAL", load_interval), ("PODLEDGER_EVENT_WAIT", "0")])
     }
@@ -102,7 +100,7 @@ impl World {
     }
 
     pub(super) fn put(&self, key: &str, body: impl Into<bytes::Bytes>) {
-        self.store.0.lock().unwrap().insert(key.to_owned(), body.into());
+        self.store.put(key, body);
     }
 }
 

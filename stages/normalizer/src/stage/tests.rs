@@ -183,12 +183,16 @@ async fn what_will_never_succeed_is_poison_and_names_the_reason() {
 #[tokio::test]
 async fn what_is_away_is_an_outage_and_leaves_no_trace_in_memory() {
     let world = example().await;
-    for trouble in [Trouble::NoReads, Trouble::BrokenBodies, Trouble::NoPublish] {
+    for trouble in [Trouble::NoReads, Trouble::BrokenBodies] {
         world.objects.set(trouble);
         let failed = world.handle(&world.batches[0]).await;
         assert!(matches!(failed, Err(HandleError::Outage(_))), "{trouble:?}: {failed:?}");
     }
     world.objects.set(Trouble::None);
+    world.broker.set_away(true);
+    let failed = world.handle(&world.batches[0]).await;
+    assert!(matches!(failed, Err(HandleError::Outage(_))), "{failed:?}");
+    world.broker.set_away(false);
     assert_eq!(world.handle_all().await.len(), 6);
     let error = HandleError::from(PortError::never_will("read", anyhow!("denied")));
     assert!(matches!(error, HandleError::Poison(_)));

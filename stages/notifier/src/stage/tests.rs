@@ -8,6 +8,8 @@ use platform::ports::Incoming;
 use schemas::Message as _;
 
 use super::*;
+use platform::testkit::memory::{Fault, MemoryObjects};
+
 use crate::testing::{Answer, Memory, Server, install_crypto, noon, violation};
 use platform::runtime::{Period, Secret};
 
@@ -22,7 +24,7 @@ fn config(server: &Server) -> Config {
 }
 
 /// Delivers `event-1` to a fresh process.
-async fn deliver(memory: &Arc<Memory>, config: &Config) -> Result<(), HandleError> {
+async fn deliver(memory: &Memory, config: &Config) -> Result<(), HandleError> {
     let stage = stage(config, &memory.ports(), &Points::off()).unwrap();
     let encoded = violation("event-1").encode().unwrap();
     let incoming = Incoming {
@@ -102,7 +104,7 @@ async fn a_refusal_is_told_as_such_and_not_retried() {
 async fn killed_between_sending_and_receipt_the_same_key_is_sent_again() {
     let (memory, server) = (Memory::new(), Server::start(vec![Answer::status(200)]).await);
     let config = Config { notify_log: false, ..config(&server) };
-    memory.lose_write(2); // The first is the intent, the second the receipt.
+    memory.writes.fail(2, Fault::Before); // The first is the intent, the second the receipt.
     assert!(matches!(deliver(&memory, &config).await, Err(HandleError::Outage(_))));
     assert_eq!((server.calls().len(), memory.published().len()), (1, 0));
     deliver(&memory, &config).await.unwrap();
@@ -116,7 +118,7 @@ async fn killed_between_sending_and_receipt_the_same_key_is_sent_again() {
 #[tokio::test]
 async fn nothing_is_sent_without_a_durable_intent() {
     let (memory, server) = (Memory::new(), Server::start(vec![Answer::status(200)]).await);
-    memory.lose_write(1);
+    memory.writes.fail(1, Fault::Before);
     let config = Config { notify_log: false, ..config(&server) };
     assert!(deliver(&memory, &config).await.is_err());
     assert!(server.calls().is_empty());
@@ -135,7 +137,7 @@ async fn a_silence_that_fits_is_told_instead_and_a_broken_one_is_not_heeded() {
         ("too large", format!("{}{}", silence("over-limit", "2026-10-01T13:00:00Z"), " ".repeat(20_000)), "sent", 1),
     ] {
         let (memory, server) = (Memory::new(), Server::start(vec![Answer::status(200)]).await);
-        memory.put("silences/s1.json", silence);
+        memory.objects.put("silences/s1.json", silence);
         deliver(&memory, &config(&server)).await.unwrap();
         deliver(&memory, &config(&server)).await.unwrap();
         assert!(memory.published().iter().all(|told| told.outcome == outcome), "{name}");
@@ -162,7 +164,7 @@ async fn a_silence_counts_from_when_it_is_written_until_it_is_removed() {
     assert!(handle.handle_incoming(&deliver("event-1")).await.is_err());
     let silence =
         r#"{"format":1,"matchers":{"cluster":"prod-uk"},"until":"2026-10-01T13:00:00Z","by":"a","comment":""}"#;
-    memory.put("silences/s1.json", silence);
+    memory.objects.put("silences/s1.json", silence);
     handle.handle_incoming(&deliver("event-1")).await.unwrap();
     memory.ports().objects.delete("silences/s1.json").await.unwrap();
     handle.handle_incoming(&deliver("event-2")).await.unwrap();
@@ -174,13 +176,13 @@ async fn a_state_that_cannot_be_read_is_an_outage_that_names_it() {
     let (memory, server) = (Memory::new(), Server::start(vec![Answer::status(200)]).await);
     let key = keys::notifier_state("webhook", &"event-1".into());
     for (state, reason) in [(r#"{"format": 2}"#, "newer podledger"), ("{", "cannot be read")] {
-        memory.put(&key, state);
+        memory.objects.put(&key, state);
         let error = deliver(&memory, &config(&server)).await.unwrap_err();
         assert!(matches!(error, HandleError::Outage(_)));
         assert!(error.to_string().contains(reason) && error.to_string().contains(&key), "{error}");
     }
     assert!(server.calls().is_empty());
-    assert_eq!(memory.get(&key).unwrap(), "{");
+    assert_eq!(memory.objects.get(&key).unwrap(), "{");
 }
 
 /// Answers only once another call has begun.
@@ -218,7 +220,7 @@ async fn receivers_are_told_at_the_same_time() {
 
 /// Counts its calls, and loses the race to a second notifier while it sends.
 struct Rival {
-    memory: Arc<Memory>,
+    objects: Arc<MemoryObjects>,
     calls: Mutex<u32>,
 }
 
@@ -233,7 +235,7 @@ impl Channel for Rival {
         let key = keys::notifier_state("rival", &message.violation.event_id);
         let receipt =
             r#"{"format":1,"attempts":5,"receipt":{"outcome":"refused","at":"2026-10-01T11:00:00Z","error":"no"}}"#;
-        self.memory.put(&key, receipt);
+        self.objects.put(&key, receipt);
         Sending::Sent
     }
 }
@@ -241,7 +243,7 @@ impl Channel for Rival {
 #[tokio::test]
 async fn a_receipt_that_somebody_else_wrote_first_counts() {
     let memory = Memory::new();
-    let rival = Arc::new(Rival { memory: Arc::clone(&memory), calls: Mutex::new(0) });
+    let rival = Arc::new(Rival { objects: Arc::clone(&memory.objects), calls: Mutex::new(0) });
     let receiver = Receiver { name: "rival".to_owned(), channel: Arc::clone(&rival) as Arc<dyn Channel> };
     let notifier = Notifier::new(vec![receiver], &memory.ports(), Points::off());
     for _ in 0..2 {

@@ -63,7 +63,7 @@ fn some(collection: &'static str, count: usize) -> Step {
 }
 
 async fn manifest(world: &World) -> Manifest {
-    let undisturbed = Crash::at(0, false);
+    let undisturbed = Effects::sound();
     world.handle(&request("registry"), &Arc::default(), &undisturbed).await.unwrap();
     serde_json::from_slice(&world.store.get(REGISTRY).unwrap()).unwrap()
 }
@@ -128,7 +128,7 @@ async fn a_list_that_breaks_off_is_begun_again_and_nothing_of_it_is_used() {
 async fn a_source_that_never_ends_its_list_gives_no_snapshot_and_a_later_delivery_does() {
     let unfinished = || vec![some("apis", 5), Step::Unavailable];
     let world = world([unfinished(), unfinished(), unfinished(), vec![some("apis", 5)]]);
-    let failed = world.handle(&request("registry"), &Arc::default(), &Crash::at(0, false)).await;
+    let failed = world.handle(&request("registry"), &Arc::default(), &Effects::sound()).await;
     assert!(matches!(failed, Err(HandleError::Outage(_))), "{failed:?}");
     assert_eq!((world.store.get(REGISTRY), world.published::<RawBatch>()), (None, Vec::new()));
     assert_eq!(manifest(&world).await.kinds["documents"].object_count, 5);
@@ -210,9 +210,9 @@ async fn a_crash_between_any_two_effects_changes_nothing_in_the_end() {
     for after in [false, true] {
         for effect in 1.. {
             let world = world(script());
-            let crash = Crash::at(effect, after);
+            let crash = Effects::crash_at(effect, after);
             let crashed = world.handle(&request("registry"), &Arc::default(), &crash).await;
-            if !crash.happened() {
+            if !crash.has_crashed() {
                 break;
             }
             assert!(matches!(crashed, Err(HandleError::Outage(_))), "{crashed:?}");
@@ -228,7 +228,7 @@ async fn a_crash_between_any_two_effects_changes_nothing_in_the_end() {
 #[tokio::test]
 async fn a_request_for_all_clusters_asks_for_documents_too() {
     let world = world([vec![]]);
-    world.handle(&request("*"), &Arc::default(), &Crash::at(0, false)).await.unwrap();
+    world.handle(&request("*"), &Arc::default(), &Effects::sound()).await.unwrap();
     let requests: Vec<SnapshotRequest> = world.published();
     let clusters: Vec<&str> = requests.iter().map(|request| request.cluster.as_str()).collect();
     assert_eq!(clusters, ["prod", "registry", "test"]);

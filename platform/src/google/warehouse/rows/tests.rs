@@ -3,7 +3,8 @@ use futures::StreamExt as _;
 use schemas::GkePods;
 
 use super::*;
-use crate::testkit::warehouse::parts::{MemoryObjects, file, file_without, put, stored};
+use crate::testkit::memory::MemoryObjects;
+use crate::testkit::warehouse::parts::{file, file_without, put, stored};
 use crate::testkit::warehouse::rows::{change, october, pod};
 
 fn pods() -> Vec<GkePods> {

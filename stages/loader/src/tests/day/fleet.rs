@@ -1,6 +1,5 @@
 //! Loaders that share a subscription, are killed in the middle of what they do, and start again.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,12 +10,12 @@ use platform::ports::{
     ByteStream, Clock, Created, Generation, ObjectMeta, Objects, PortResult, Replaced, StoredObject,
 };
 use platform::runtime::{HandleError, Ports};
+use platform::testkit::memory::{Affected, Effects, MemoryBroker, MemoryObjects};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use schemas::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::super::ports::{Crash, MemoryObjects, NoBroker, Store};
 use super::super::world::Process;
 use super::Day;
 use super::traffic::{Arrival, beginning};
@@ -50,7 +49,7 @@ struct Replica {
     crashes: AtomicUsize,
     dice: Mutex<ChaCha8Rng>,
     day: Day,
-    store: Arc<Store>,
+    store: Arc<MemoryObjects>,
     warehouse: Arc<Recorded>,
     clock: SkewedClock,
 }
@@ -58,11 +57,11 @@ struct Replica {
 /// A process until it is killed.
 struct Living {
     process: Process,
-    crash: Arc<Crash>,
+    crash: Arc<Effects>,
 }
 
 impl Fleet {
-    pub(super) fn new(day: Day, store: &Arc<Store>, warehouse: &Arc<Recorded>) -> Self {
+    pub(super) fn new(day: Day, store: &Arc<MemoryObjects>, warehouse: &Arc<Recorded>) -> Self {
         let replicas = (0..day.replicas).map(|number| Replica::new(day, number, store, warehouse));
         Self { replicas: replicas.collect() }
     }
@@ -90,10 +89,10 @@ impl Fleet {
         replica.most_in_hand.fetch_max(in_hand, Ordering::SeqCst);
         let handled = tokio::select! {
             biased;
-            () = living.crash.has_happened() => Handled::Died,
+            () = living.crash.until_crashed() => Handled::Died,
             outcome = living.process.handle_published(&arrival.batch, arrival.published_at) => match outcome {
                 Ok(()) => Handled::Acked,
-                Err(HandleError::Outage(_)) if living.crash.happened() => Handled::Died,
+                Err(HandleError::Outage(_)) if living.crash.has_crashed() => Handled::Died,
                 Err(HandleError::Outage(_)) => Handled::Nacked,
                 Err(other) => panic!("{}: {other}", arrival.batch.snapshot_id),
             },
@@ -104,7 +103,7 @@ impl Fleet {
 }
 
 impl Replica {
-    fn new(day: Day, number: usize, store: &Arc<Store>, warehouse: &Arc<Recorded>) -> Self {
+    fn new(day: Day, number: usize, store: &Arc<MemoryObjects>, warehouse: &Arc<Recorded>) -> Self {
         let of_all = day.replicas.max(2) - 1;
         let skew_micros = day.skew.as_micros() as i64 * (2 * number as i64 - of_all as i64) / of_all as i64;
         let clock = SkewedClock { began: Instant::now(), ahead_micros: skew_micros };
@@ -124,7 +123,7 @@ impl Replica {
     }
 
     fn is_alive(&self) -> bool {
-        self.process.lock().unwrap().crash.happened_ago().is_none_or(|ago| ago >= RESTART)
+        self.process.lock().unwrap().crash.crashed_ago().is_none_or(|ago| ago >= RESTART)
     }
 
     /// The process; a new one where the last one was killed.
@@ -132,7 +131,7 @@ impl Replica {
         loop {
             let restarts_in = {
                 let mut process = self.process.lock().unwrap();
-                match process.crash.happened_ago() {
+                match process.crash.crashed_ago() {
                     None => return Arc::clone(&process),
                     Some(ago) if ago >= RESTART => {
                         self.crashes.fetch_add(1, Ordering::SeqCst);
@@ -152,21 +151,21 @@ impl Replica {
 fn living(
     day: Day,
     dice: &mut ChaCha8Rng,
-    store: &Arc<Store>,
+    store: &Arc<MemoryObjects>,
     warehouse: &Arc<Recorded>,
     clock: SkewedClock,
 ) -> Living {
-    let crash = Crash::at(dice.random_range(LIVES) / day.replicas, dice.random_bool(0.5));
+    let crash = Effects::crash_at(dice.random_range(LIVES) / day.replicas, dice.random_bool(0.5));
     let ports = Ports {
-        broker: Arc::new(NoBroker),
-        objects: Arc::new(SlowObjects {
-            inner: MemoryObjects(Arc::clone(store), Arc::clone(&crash)),
-            dice: Mutex::new(ChaCha8Rng::seed_from_u64(dice.random())),
-        }),
         warehouse: Some(Arc::new(ToRecorded(Arc::clone(warehouse), Arc::clone(&crash)))),
-        clusters: BTreeMap::new(),
-        documents: BTreeMap::new(),
         clock: Arc::new(clock),
+        ..Ports::new(
+            Arc::new(MemoryBroker::default()),
+            Arc::new(SlowObjects {
+                inner: Affected::new(store, &crash),
+                dice: Mutex::new(ChaCha8Rng::seed_from_u64(dice.random())),
+            }),
+        )
     };
     // The interval is not set: the warehouse asks for it.
     Living { process: Process::with(&ports, &[]), crash }
@@ -187,7 +186,7 @@ impl Clock for SkewedClock {
 
 /// Objects that take their time.
 struct SlowObjects {
-    inner: MemoryObjects,
+    inner: Affected<MemoryObjects>,
     dice: Mutex<ChaCha8Rng>,
 }
 

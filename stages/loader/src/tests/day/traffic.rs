@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use platform::ports::SnapshotPart;
+use platform::testkit::memory::MemoryObjects;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use schemas::keys::SnapshotKeys;
 use schemas::manifest::{KindManifest, Manifest, PartManifest};
 use schemas::{ClusterName, Purpose, RowBatch, SnapshotId, Table, Timestamp};
-
-use super::super::ports::Store;
 
 /// Clusters that are watched.
 pub(super) const CLUSTERS: usize = 20;
@@ -100,17 +99,14 @@ impl Arrival {
     }
 
     /// Stores what was there before the message was: manifest, rows and note.
-    pub(super) fn store(&self, store: &Store) {
+    pub(super) fn store(&self, store: &MemoryObjects) {
         if self.again {
             return;
         }
         let note = self.keys.done_part(self.batch.revision, &self.batch.kind, self.batch.part);
-        let mut objects = store.0.lock().unwrap();
-        objects
-            .entry(self.keys.manifest())
-            .or_insert_with(|| serde_json::to_vec(&manifest(&self.keys)).unwrap().into());
-        objects.insert(self.batch.object.clone(), ROWS.into());
-        objects.insert(note, serde_json::to_vec(&self.batch).unwrap().into());
+        store.put(&self.keys.manifest(), serde_json::to_vec(&manifest(&self.keys)).unwrap());
+        store.put(&self.batch.object, ROWS);
+        store.put(&note, serde_json::to_vec(&self.batch).unwrap());
     }
 }
 

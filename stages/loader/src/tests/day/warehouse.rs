@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use platform::ports::{
     Answer, Limit, LoadJob, LoadOutcome, Loaded, Objects, PortResult, Question, RecentChange, SnapshotPart, Warehouse,
 };
+use platform::testkit::memory::Effects;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use schemas::{ClusterName, SnapshotId, Table, Timestamp};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::super::ports::Crash;
 use super::traffic::ROWS;
 
 /// What it asks for, as BigQuery does.
@@ -93,7 +93,7 @@ impl Recorded {
 }
 
 /// One process' way to it.
-pub(super) struct ToRecorded(pub(super) Arc<Recorded>, pub(super) Arc<Crash>);
+pub(super) struct ToRecorded(pub(super) Arc<Recorded>, pub(super) Arc<Effects>);
 
 #[async_trait]
 impl Warehouse for ToRecorded {
@@ -110,14 +110,14 @@ impl Warehouse for ToRecorded {
             let (_, file) = objects.read_bytes(&part.object, LARGEST_FILE).await?.expect("a file that is not there");
             assert_eq!(file, ROWS);
         }
-        let (ends_at, is_new) = self.1.around(async { Ok(self.0.submit(job)) }).await?;
+        let (ends_at, is_new) = self.1.around("load", async { Ok(self.0.submit(job)) }).await?;
         sleep_until(ends_at).await;
         Ok(if is_new { LoadOutcome::Loaded(Loaded { rows: 1 }) } else { LoadOutcome::AlreadyLoaded })
     }
 
     async fn upsert(&self, _: Table, _: Vec<u8>) -> PortResult<()> {
         sleep(UPSERT).await;
-        self.1.around(async { Ok(()) }).await
+        self.1.around("upsert", async { Ok(()) }).await
     }
 
     async fn put_rejects(&self, _: &SnapshotId, _: &str, _: i64, _: Vec<u8>) -> PortResult<()> {

@@ -1,55 +1,19 @@
 //! The handler publishes changes, gives up what cannot be read, and lets an outage be one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use platform::ports::{
-    Backlog, Broker, Flow, Incoming, Outgoing, PortError, PortResult, Receiver, SeekTo, SubscriptionCounts,
-};
+use platform::ports::Incoming;
 use platform::runtime::{Handle, HandleError, MessageContext};
-use schemas::{Message, ReplicaChange, Subscription, Timestamp, Topic};
+use platform::testkit::memory::MemoryBroker;
+use schemas::{Message, ReplicaChange, Timestamp, Topic};
 use serde_json::json;
 
 use super::super::AuditHandler;
 use super::context;
 
-/// A broker that keeps what is published, or is away.
-#[derive(Default)]
-struct Kept {
-    published: Mutex<Vec<(Topic, Outgoing)>>,
-    away: bool,
-}
-
-#[async_trait]
-impl Broker for Kept {
-    async fn publish(&self, topic: Topic, messages: Vec<Outgoing>) -> PortResult<Vec<String>> {
-        if self.away {
-            return Err(PortError::did_not_happen("publish", anyhow::anyhow!("away")));
-        }
-        let ids = messages.iter().map(|_| "id".to_owned()).collect();
-        self.published.lock().unwrap().extend(messages.into_iter().map(|message| (topic, message)));
-        Ok(ids)
-    }
-    async fn subscribe(&self, _: Subscription, _: Flow) -> PortResult<Box<dyn Receiver>> {
-        Err(PortError::never_will("subscribe", anyhow::anyhow!("not in this test")))
-    }
-    async fn seek(&self, _: Subscription, _: SeekTo) -> PortResult<()> {
-        Ok(())
-    }
-    async fn backlog(&self, _: Subscription) -> PortResult<Backlog> {
-        Ok(Backlog::default())
-    }
-    async fn counts(&self) -> PortResult<Option<Vec<SubscriptionCounts>>> {
-        Ok(None)
-    }
-    async fn ping(&self) -> PortResult<()> {
-        Ok(())
-    }
-}
-
 /// Hands a payload to a handler over that broker.
-async fn handled(broker: &Arc<Kept>, payload: &str) -> Result<(), HandleError> {
+async fn handled(broker: &Arc<MemoryBroker>, payload: &str) -> Result<(), HandleError> {
     let message = Incoming {
         message_id: "1".to_owned(),
         payload: payload.as_bytes().to_vec(),
@@ -64,14 +28,14 @@ async fn handled(broker: &Arc<Kept>, payload: &str) -> Result<(), HandleError> {
         delivery_attempt: 1,
         attributes: BTreeMap::new(),
     };
-    AuditHandler::new(Arc::<Kept>::clone(broker), context()).handle(message, &about).await
+    AuditHandler::new(Arc::<MemoryBroker>::clone(broker), context()).handle(message, &about).await
 }
 
 #[tokio::test]
 async fn changes_are_published_under_the_objects_ordering_key() {
-    let broker = Arc::new(Kept::default());
+    let broker = Arc::new(MemoryBroker::default());
     handled(&broker, &super::cloud::scale_entry().to_string()).await.unwrap();
-    let published = broker.published.lock().unwrap();
+    let published = broker.messages();
     let [(topic, message)] = published.as_slice() else { panic!("{} messages", published.len()) };
     assert_eq!(*topic, Topic::ReplicaChanges);
     assert_eq!(message.ordering_key.as_deref(), Some("gke-prod/payments/orders-api"));
@@ -80,22 +44,23 @@ async fn changes_are_published_under_the_objects_ordering_key() {
 
 #[tokio::test]
 async fn an_entry_that_changed_nothing_is_done_and_one_that_cannot_be_read_is_poison() {
-    let broker = Arc::new(Kept::default());
+    let broker = Arc::new(MemoryBroker::default());
     handled(&broker, &json!({"insertId": "a", "textPayload": "hello"}).to_string()).await.unwrap();
     assert!(matches!(handled(&broker, "not json").await, Err(HandleError::Poison(_))));
-    assert!(broker.published.lock().unwrap().is_empty());
+    assert!(broker.messages().is_empty());
 }
 
 #[tokio::test]
 async fn a_broker_that_is_away_is_an_outage() {
-    let broker = Arc::new(Kept { away: true, ..Kept::default() });
+    let broker = Arc::new(MemoryBroker::default());
+    broker.set_away(true);
     let outcome = handled(&broker, &super::cloud::scale_entry().to_string()).await;
     assert!(matches!(outcome, Err(HandleError::Outage(_))));
 }
 
 #[tokio::test]
 async fn the_neighbours_of_a_broken_item_are_published_before_the_list_is_given_up() {
-    let broker = Arc::new(Kept::default());
+    let broker = Arc::new(MemoryBroker::default());
     let event = json!({
         "kind": "Event", "apiVersion": "audit.k8s.io/v1", "auditID": "a", "stage": "ResponseComplete", "verb": "patch",
         "objectRef": {"resource": "deployments", "namespace": "shop", "name": "web", "apiGroup": "apps", "subresource": "scale"},
@@ -104,5 +69,5 @@ async fn the_neighbours_of_a_broken_item_are_published_before_the_list_is_given_
     let list = json!({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [{"kind": "Pod"}, event]});
     let Err(HandleError::Poison(reason)) = handled(&broker, &list.to_string()).await else { panic!("not poison") };
     assert!(reason.to_string().starts_with("item 0: audit entry: neither"), "{reason}");
-    assert_eq!(broker.published.lock().unwrap().len(), 1);
+    assert_eq!(broker.messages().len(), 1);
 }

@@ -11,13 +11,13 @@ use flate2::write::GzEncoder;
 use futures::StreamExt as _;
 use platform::embedded::DirObjects;
 use platform::ports::{
-    Backlog, Broker, ByteStream, Created, Flow, Generation, ObjectMeta, Objects, Outgoing, PortError, PortResult,
-    Receiver, Replaced, SeekTo, StoredObject, SubscriptionCounts,
+    Broker, ByteStream, Created, Generation, ObjectMeta, Objects, PortError, PortResult, Replaced, StoredObject,
 };
 use platform::runtime::{Handle as _, HandleError, MessageContext};
+use platform::testkit::memory::MemoryBroker;
 use schemas::keys::SnapshotKeys;
 use schemas::manifest::{KindManifest, Manifest, PartManifest};
-use schemas::{ClusterName, Message as _, Purpose, RawBatch, RowBatch, Subscription, Topic};
+use schemas::{ClusterName, Purpose, RawBatch, RowBatch};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,7 +37,6 @@ pub(super) enum Trouble {
     NoReads,
     /// Raw parts break off.
     BrokenBodies,
-    NoPublish,
 }
 
 /// A folder of objects with trouble.
@@ -105,46 +104,11 @@ impl Objects for Troubled {
     }
 }
 
-/// Keeps what is published.
-#[derive(Clone)]
-struct Kept {
-    published: Arc<Mutex<Vec<RowBatch>>>,
-    objects: Arc<Troubled>,
-}
-
-#[async_trait]
-impl Broker for Kept {
-    async fn publish(&self, topic: Topic, messages: Vec<Outgoing>) -> PortResult<Vec<String>> {
-        assert_eq!(topic, Topic::RowBatches);
-        if self.objects.now() == Trouble::NoPublish {
-            return Err(away());
-        }
-        let decode = |message: &Outgoing| RowBatch::decode(&message.payload, &message.attributes).unwrap();
-        self.published.lock().unwrap().extend(messages.iter().map(decode));
-        Ok(messages.iter().map(|_| "id".to_owned()).collect())
-    }
-    async fn subscribe(&self, _: Subscription, _: Flow) -> PortResult<Box<dyn Receiver>> {
-        Err(away())
-    }
-    async fn seek(&self, _: Subscription, _: SeekTo) -> PortResult<()> {
-        Err(away())
-    }
-    async fn backlog(&self, _: Subscription) -> PortResult<Backlog> {
-        Err(away())
-    }
-    async fn counts(&self) -> PortResult<Option<Vec<SubscriptionCounts>>> {
-        Ok(None)
-    }
-    async fn ping(&self) -> PortResult<()> {
-        Ok(())
-    }
-}
-
 /// One snapshot of `prod-uk`, and a normalizer.
 pub(super) struct World {
     folder: Arc<TempDir>,
     pub(super) objects: Arc<Troubled>,
-    broker: Kept,
+    pub(super) broker: Arc<MemoryBroker>,
     normalizer: Normalizer,
     pub(super) keys: SnapshotKeys,
     pub(super) batches: Vec<RawBatch>,
@@ -166,10 +130,10 @@ impl World {
     fn over(folder: Arc<TempDir>) -> Self {
         let inner: Arc<dyn Objects> = Arc::new(DirObjects::open(folder.path()).unwrap());
         let objects = Arc::new(Troubled { inner, trouble: Mutex::new((Trouble::None, 0)) });
-        let broker = Kept { published: Arc::default(), objects: Arc::clone(&objects) };
+        let broker = Arc::<MemoryBroker>::default();
         let port: Arc<dyn Objects> = Arc::clone(&objects) as Arc<dyn Objects>;
         let normalizer = Normalizer {
-            broker: Arc::new(broker.clone()),
+            broker: Arc::clone(&broker) as Arc<dyn Broker>,
             objects: Arc::clone(&port),
             snapshots: Snapshots::new(port, 2),
             label_keys: Arc::new(LabelKeys::default()),
@@ -267,7 +231,7 @@ impl World {
 
     /// What is published when all batches are handled.
     pub(super) async fn handle_all(&self) -> Vec<RowBatch> {
-        self.broker.published.lock().unwrap().clear();
+        self.broker.clear();
         for batch in &self.batches {
             self.handle(batch).await.unwrap();
         }
@@ -275,6 +239,6 @@ impl World {
     }
 
     pub(super) fn published(&self) -> Vec<RowBatch> {
-        self.broker.published.lock().unwrap().clone()
+        self.broker.published()
     }
 }
