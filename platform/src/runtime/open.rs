@@ -182,7 +182,7 @@ fn open_documents(address: &DocumentsAddress) -> anyhow::Result<Arc<dyn Document
         DocumentsAddress::Firestore { project, database } => {
             let settings =
                 FirestoreSettings { emulator: Emulators::from_process()?.firestore, ..FirestoreSettings::default() };
-            Ok(Arc::new(FirestoreDocuments::new(project, database.as_deref(), settings)))
+            Ok(Arc::new(FirestoreDocuments::open(project, database.as_deref(), settings)?))
         }
     }
 }
