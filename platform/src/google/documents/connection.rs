@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use firestore::{FirestoreDb, FirestoreDbOptions};
@@ -48,11 +47,6 @@ impl Connections {
     pub(super) fn new(project: &str, database: &str, settings: FirestoreSettings) -> Self {
         let (project, database) = (project.to_owned(), database.to_owned());
         Self { project, database, settings, current: Mutex::default(), connecting: tokio::sync::Mutex::default() }
-    }
-
-    /// How long an answer may be silent.
-    pub(super) fn answer_within(&self) -> Duration {
-        self.settings.answer_within
     }
 
     /// What is to be shown: what was chosen, nothing to an emulator, or the application's default
