@@ -1,8 +1,9 @@
 //! Credentials that expire, are refused, or cannot be had while a list goes on.
 
+use std::process::Command;
 use std::time::Duration;
 
-use podledger_platform::google::FirestoreSettings;
+use podledger_platform::google::{FirestoreDocuments, FirestoreSettings};
 use podledger_platform::testkit::tokens::TokenServer;
 
 use super::world::{
@@ -10,7 +11,7 @@ use super::world::{
 };
 
 /// Documents of a list of more than one page.
-const SOME_PAGES: i64 = 1_200;
+const SOME_PAGES: i64 = 700;
 /// More tokens than any of these tests lives to see.
 const MANY: u64 = 100;
 /// So long that no test outlives a token; renewed every 10 s nevertheless, as all that live for less
@@ -37,7 +38,7 @@ async fn a_token_that_is_renewed_in_the_middle_of_a_list_is_shown_by_its_later_q
     assert_whole(&end(first, rest).await.unwrap(), &written);
     let after = tokens_shown(&server).await;
     let renewed = after.len() - shown(&after, 1);
-    assert!(renewed > 30, "700 documents and more, in queries of 20: {renewed}");
+    assert!(renewed >= 10, "200 documents in queries of 20: {renewed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,4 +105,28 @@ async fn a_token_service_that_goes_away_is_an_outage_once_the_token_has_expired_
     let error = tokio::time::timeout(PATIENCE, lists).await.expect("the token expires");
     assert_eq!(came_to(&error), "outage", "{error}");
     assert!(error.to_string().contains("get a Google access token"), "{error}");
+}
+
+/// Runs in a process of its own, whose environment names the credentials.
+#[test]
+fn default_credentials_that_cannot_be_read_end_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("credentials.json");
+    std::fs::write(&file, r#"{"type": "authorized_user"}"#).unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["expiry::child_opens_with_default_credentials", "--exact", "--ignored", "--nocapture"])
+        .env("GOOGLE_APPLICATION_CREDENTIALS", &file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(said.contains("report open firestore:test/eu: will not succeed"), "{said}");
+    assert!(said.contains("read the application default credentials"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "does nothing on its own: see default_credentials_that_cannot_be_read_end_the_start"]
+async fn child_opens_with_default_credentials() {
+    if let Err(error) = FirestoreDocuments::open("test", Some("eu"), FirestoreSettings::default()) {
+        println!("report {error}");
+    }
 }

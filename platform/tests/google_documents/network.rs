@@ -12,7 +12,7 @@ use super::world::{
 };
 
 /// Documents of a list of more than one page.
-const SOME_PAGES: i64 = 1_200;
+const SOME_PAGES: i64 = 700;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn late_and_slow_answers_come_whole() {
@@ -151,4 +151,17 @@ async fn a_list_goes_on_when_its_server_is_stopped_and_started_again() {
         server.start_again(&[("-listen", "grpc")]);
         assert_whole(&listing.await.unwrap().unwrap(), &written);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_at_once_over_one_breaking_connection_are_each_whole() {
+    const CUTS: u64 = 12;
+    let Some((server, written)) = start_with(100, &[]).await else { return };
+    let (proxy, source) = behind_a_proxy(&server, PATIENCE).await;
+    proxy.set(Fault::Cut { after: 5_000, times: CUTS }).await;
+    for found in futures::future::join_all((0..6).map(|_| list(&source))).await {
+        assert_whole(&found.unwrap(), &written);
+    }
+    let counts = proxy.counts();
+    assert!(counts.cut >= 5, "the fault struck: {counts:?}");
 }

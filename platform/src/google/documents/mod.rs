@@ -12,6 +12,7 @@
 //! Needs `datastore.entities.{get,list}` and `datastore.databases.get` (the role
 //! `roles/datastore.viewer`).
 
+mod breaks;
 mod connection;
 mod convert;
 mod failure;
@@ -44,7 +45,7 @@ pub struct FirestoreSettings {
     /// breaks off is begun again after its last document: this bounds how long one query lasts.
     pub query_documents: u32,
     /// How long connecting, a token, the begin of an answer, and each next piece of it (16 KiB at
-    /// most) may take; default 60 s. Time the consumer takes does not count. A connection that was
+    /// most) may take; default 30 s. Time the consumer takes does not count. A connection that was
     /// silent for so long is not used again.
     pub answer_within: Duration,
     /// When a query that broke off is begun again, and for how long that is tried without a document
@@ -58,7 +59,7 @@ impl Default for FirestoreSettings {
             emulator: None,
             credentials: None,
             query_documents: 2_000,
-            answer_within: Duration::from_secs(60),
+            answer_within: Duration::from_secs(30),
             retry: RetryPolicy::default(),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use firestore::gcloud_sdk::google::firestore::v1::Value;
@@ -13,12 +12,12 @@ use firestore::{
 };
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use tokio::time::Instant;
 
+use super::breaks::Breaks;
 use super::connection::{Connection, Connections};
 use super::convert;
 use super::failure::Failure;
-use crate::layers::{Delays, RetryPolicy};
+use crate::layers::RetryPolicy;
 use crate::ports::{CollectionId, DocumentName, DocumentPage, DocumentsError, RawObject};
 
 /// What documents are ordered by.
@@ -52,33 +51,6 @@ struct Query {
     at_read_time: bool,
     /// Whether it has said which moment it shows, as also a query that finds nothing does.
     spoke: bool,
-}
-
-/// Queries that broke off since the last document.
-struct Breaks {
-    delays: Delays,
-    within: Duration,
-    first: Option<Instant>,
-}
-
-impl Breaks {
-    fn new(policy: RetryPolicy) -> Self {
-        Self { delays: policy.endless(), within: policy.within, first: None }
-    }
-
-    /// How long to wait before the next query; none once it has been tried for long enough.
-    fn next(&mut self) -> Option<Duration> {
-        let first = *self.first.get_or_insert_with(Instant::now);
-        let delay = self.delays.next_delay();
-        (first.elapsed().saturating_add(delay) <= self.within).then_some(delay)
-    }
-
-    /// It goes on.
-    fn over(&mut self) {
-        if self.first.take().is_some() {
-            self.delays.reset();
-        }
-    }
 }
 
 impl Walk {
