@@ -1,5 +1,5 @@
 //! Firestore, as its stand-in serves it, keeps the port's promises.
-#![allow(clippy::unwrap_used)] // A failed call is a failed test, also outside its function.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A failed call is a failed test, also outside its function.
 
 #[path = "google_documents/answers.rs"]
 mod answers;

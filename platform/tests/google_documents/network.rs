@@ -106,7 +106,7 @@ async fn a_database_that_stands_still_is_an_outage_within_the_time_set() {
         proxy.set(fault.clone()).await;
         let error = end(first, rest).await.unwrap_err();
         assert_eq!(came_to(&error), "outage", "{fault:?} in the middle: {error}");
-        assert!(error.to_string().contains("300ms"), "it says how long it waited: {error}");
+        assert!(error.to_string().contains("700ms"), "it says how long it waited: {error}");
         assert!(proxy.counts().stood_still > 0, "the fault struck");
         proxy.set(Fault::Pass).await;
         assert_whole(&list(&source).await.unwrap(), &written);
@@ -131,9 +131,9 @@ async fn a_connection_that_went_silent_is_left_and_the_list_goes_on_over_another
     }
 }
 
-/// Settings that wait for 300 ms only.
+/// Settings that wait for 700 ms only.
 fn soon_tired(proxy: &Proxy, within: Duration) -> FirestoreSettings {
-    FirestoreSettings { answer_within: Duration::from_millis(300), ..settings(proxy.url(), within) }
+    FirestoreSettings { answer_within: Duration::from_millis(700), ..settings(proxy.url(), within) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
