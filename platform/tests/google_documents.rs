@@ -1,5 +1,14 @@
 //! Firestore, as its stand-in serves it, keeps the port's promises.
-#![allow(clippy::unwrap_used)] // A failed call is a failed test, also outside its function.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A failed call is a failed test, also outside its function.
+
+#[path = "google_documents/answers.rs"]
+mod answers;
+#[path = "google_documents/expiry.rs"]
+mod expiry;
+#[path = "google_documents/network.rs"]
+mod network;
+#[path = "google_documents/world.rs"]
+mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,20 +20,8 @@ use podledger_platform::ports::{
 };
 use podledger_platform::testkit::documents::{Abilities, contract, document, documents, ids, many, pages, read};
 use podledger_platform::testkit::firestore::{delete, write};
-use podledger_platform::testkit::servers::{Built, Server};
 
-/// Documents of one query: so few that every test needs many queries.
-const FEW: u32 = 20;
-
-fn start(arguments: &[&str]) -> Option<Server> {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().ok(); // as `main` does; another test may have
-    Built::find("firestore").map(|firestore| firestore.start(arguments))
-}
-
-fn open(server: &Server, project: &str, database: Option<&str>, query_documents: u32) -> FirestoreDocuments {
-    let emulator = Some(server.url("grpc"));
-    FirestoreDocuments::new(project, database, FirestoreSettings { emulator, query_documents })
-}
+use world::{FEW, open, start};
 
 /// The same documents in another project and database.
 fn moved(documents: &[Document], project: &str, database: &str) -> Vec<Document> {

@@ -84,7 +84,7 @@ pub async fn open(settings: &RuntimeSettings, needs: Needs) -> anyhow::Result<Po
     }
     let mut documents = BTreeMap::new();
     for (name, address) in settings.documents.0.iter().filter(|_| needs.clusters) {
-        let source = open_documents(address).with_context(|| format!("open documents source {name}"))?;
+        let source = open_documents(address, settings).with_context(|| format!("open documents source {name}"))?;
         documents.insert(name.clone(), source);
     }
     Ok(Ports { broker, objects, warehouse, clusters, documents, clock: settings.clock.clock() })
@@ -176,13 +176,19 @@ fn route(via: GkeVia) -> GkeRoute {
     }
 }
 
-fn open_documents(address: &DocumentsAddress) -> anyhow::Result<Arc<dyn Documents>> {
+/// Opens the documents behind an address. Time-outs and retries are the adapter's own, as a cluster's
+/// are: only who walks a list knows where to go on.
+fn open_documents(address: &DocumentsAddress, settings: &RuntimeSettings) -> anyhow::Result<Arc<dyn Documents>> {
     match address {
         DocumentsAddress::Dump(folder) => Ok(Arc::new(DumpDocuments::open(folder)?)),
         DocumentsAddress::Firestore { project, database } => {
-            let settings =
-                FirestoreSettings { emulator: Emulators::from_process()?.firestore, ..FirestoreSettings::default() };
-            Ok(Arc::new(FirestoreDocuments::new(project, database.as_deref(), settings)))
+            let settings = FirestoreSettings {
+                emulator: Emulators::from_process()?.firestore,
+                answer_within: settings.timeouts().call,
+                retry: settings.retry(),
+                ..FirestoreSettings::default()
+            };
+            Ok(Arc::new(FirestoreDocuments::open(project, database.as_deref(), settings)?))
         }
     }
 }

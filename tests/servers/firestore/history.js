@@ -1,6 +1,9 @@
 // Documents by name, in Firestore's order of names, with every version they had.
 'use strict';
 
+const fs = require('node:fs');
+const { Document } = require('@firestore-emulator/proto/dist/google/firestore/v1/document');
+
 /** What orders one segment of a name: numeric ids by number, before all others by their bytes. */
 function segmentKey(segment) {
   const numeric = /^__id(-?\d+)__$/.exec(segment);
@@ -30,6 +33,19 @@ class History {
   #versions = new Map();
   /** The last moment anybody was told, in microseconds. */
   #last = 0;
+  /** The file that keeps all of it, a version a line; empty for none. */
+  #file;
+
+  /** What the file holds, and nothing where there is none. The last line may be cut: it was told to nobody. */
+  constructor(file) {
+    this.#file = file;
+    if (!file || !fs.existsSync(file)) return;
+    for (const line of fs.readFileSync(file, 'utf8').split('\n').slice(0, -1)) {
+      const { name, at, document } = JSON.parse(line);
+      this.#put(name, at, document && Document.deserialize(Buffer.from(document, 'base64')).toObject());
+      this.#last = Math.max(this.#last, at);
+    }
+  }
 
   /** A moment that nobody was told before: of a write. */
   tick() {
@@ -44,6 +60,14 @@ class History {
   }
 
   set(name, at, document) {
+    if (this.#file) {
+      const bytes = document && Buffer.from(Document.fromObject(document).serialize()).toString('base64');
+      fs.appendFileSync(this.#file, `${JSON.stringify({ name, at, document: bytes })}\n`);
+    }
+    this.#put(name, at, document);
+  }
+
+  #put(name, at, document) {
     if (!this.#versions.has(name)) {
       this.#versions.set(name, []);
       this.#names.splice(this.#place(name), 0, name);

@@ -3,15 +3,20 @@
 // answers queries as the service documents them, in the order of names, from a cursor on, over
 // collection groups, and at a moment of the past. The server alone does none of these.
 //
-//   firestore [-listen HOST:PORT] [-history SECONDS] [-denied PROJECT,…] [-break-after N] [-cursors no]
+//   firestore [-listen HOST:PORT] [-data FILE] [-history SECONDS] [-denied PROJECT,…] [-break-after N]
+//             [-cursors no]
 //
-// It prints one line of JSON with its address and ends when its standard input does.
+// It prints one line of JSON with its addresses and ends when its standard input does: the service
+// (`grpc`), the same behind a front that loses the ends of answers (`front`), and failures on purpose
+// (`rest`; see faults.js).
 'use strict';
 
 const grpc = require('@grpc/grpc-js');
 const { FirestoreState } = require('@firestore-emulator/server');
 const { FirestoreServiceV1Impl } = require('@firestore-emulator/server/dist/server/FirestoreServiceV1Impl');
 const { RunQueryResponse } = require('@firestore-emulator/proto/dist/google/firestore/v1/firestore');
+const { Faults } = require('./faults.js');
+const front = require('./front.js');
 const { History } = require('./history.js');
 
 const { status } = grpc;
@@ -24,6 +29,7 @@ const LARGEST_REQUEST = 11 << 20;
 
 const flags = {
   listen: '127.0.0.1:0',
+  data: '', // a file that keeps what queries read, for a server that is started again; none: memory only
   history: String(HOUR), // how old a moment may be that is read
   denied: '', // projects nobody may read
   'break-after': '', // documents after which every answer breaks off
@@ -83,11 +89,14 @@ function readQuery(request) {
 
 class Gate extends FirestoreServiceV1Impl {
   #state;
-  #history = new History();
+  #history;
+  #faults;
 
-  constructor(state) {
+  constructor(state, history, faults) {
     super(state);
     this.#state = state;
+    this.#history = history;
+    this.#faults = faults;
   }
 
   Commit(call, callback) {
@@ -116,17 +125,24 @@ class Gate extends FirestoreServiceV1Impl {
   }
 
   #answer(call) {
+    if (!this.#faults.admits(call.metadata)) {
+      throw new Refusal(status.UNAUTHENTICATED, 'Request had invalid authentication credentials.');
+    }
     const project = call.request.parent.split('/')[1];
     if (denied.has(project)) throw new Refusal(status.PERMISSION_DENIED, 'Missing or insufficient permissions.');
     const at = this.#moment(call.request);
-    const read_time = timestamp(at);
+    const fault = this.#faults.next();
+    const drifts = !call.request.has_read_time && this.#faults.drifts();
     let count = 0;
     for (const document of this.#history.query(readQuery(call.request), at)) {
       if (count >= breakAfter) throw new Refusal(status.UNAVAILABLE, 'broken off on purpose');
+      if (fault && count >= fault.after) break;
+      const read_time = timestamp(drifts ? at + count : at);
       call.write(RunQueryResponse.fromObject({ document, read_time, skipped_results: 0 }));
       count += 1;
     }
-    if (count === 0) call.write(RunQueryResponse.fromObject({ read_time, skipped_results: 0 }));
+    if (fault && fault.code !== status.OK) throw new Refusal(fault.code, 'failed on purpose');
+    if (count === 0 && !fault) call.write(RunQueryResponse.fromObject({ read_time: timestamp(at), skipped_results: 0 }));
     call.end();
   }
 
@@ -144,15 +160,20 @@ class Gate extends FirestoreServiceV1Impl {
   }
 }
 
+const faults = new Faults();
+const gate = new Gate(new FirestoreState(), new History(flags.data), faults);
 const server = new grpc.Server({ 'grpc.max_receive_message_length': LARGEST_REQUEST });
-server.addService(FirestoreServiceV1Impl.definition, new Gate(new FirestoreState()));
+server.addService(FirestoreServiceV1Impl.definition, gate);
 const host = flags.listen.slice(0, flags.listen.lastIndexOf(':'));
 server.bindAsync(flags.listen, grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) {
     console.error(`firestore: listen on ${flags.listen}: ${error.message}`);
     process.exit(1);
   }
-  console.log(JSON.stringify({ grpc: `${host}:${port}` }));
+  const address = `${host}:${port}`;
+  faults.listen(host, (rest) => {
+    front.listen(host, address, (front) => console.log(JSON.stringify({ grpc: address, front, rest })));
+  });
 });
 process.stdin.on('end', () => process.exit(0));
 process.stdin.on('error', () => process.exit(0));

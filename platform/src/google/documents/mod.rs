@@ -5,104 +5,101 @@
 //! which its answer names, is the read time of all that follow. Firestore keeps an hour of the past:
 //! a list that takes longer ends as expired.
 //!
+//! A query that fails or breaks off for a reason that may pass is begun again after its last document,
+//! for as long as [`FirestoreSettings::retry`] says; then the list ends with an outage. So there is no
+//! layer around this port, as there is none around clusters: only who walks knows where to go on.
+//!
 //! Needs `datastore.entities.{get,list}` and `datastore.databases.get` (the role
 //! `roles/datastore.viewer`).
 
+mod breaks;
+mod connection;
 mod convert;
 mod failure;
 mod walk;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use firestore::errors::FirestoreError;
-use firestore::gcloud_sdk::GoogleAuthHeaders;
-use firestore::{FirestoreDb, FirestoreDbOptions};
 use futures::StreamExt as _;
-use google_cloud_auth::credentials::anonymous;
-use tokio::sync::OnceCell;
+use google_cloud_auth::credentials::Credentials;
 
-use crate::ports::{CollectionId, DocumentPages, Documents, DocumentsError};
+use crate::layers::RetryPolicy;
+use crate::ports::{CollectionId, DocumentPages, Documents, DocumentsError, PortError, PortResult};
+use connection::Connections;
 use walk::Walk;
 
 /// The database of a project that was not given another name.
 pub const DEFAULT_DATABASE: &str = "(default)";
-/// Documents of one query. Firestore has no bound; a query that breaks off is begun again after its
-/// last document, so this bounds only how long one cursor is relied upon.
-const QUERY_DOCUMENTS: u32 = 2_000;
-/// How often the client itself tries to begin a query: through a hiccup.
-const ATTEMPTS: usize = 3;
-/// How long a query may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a database is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct FirestoreSettings {
-    /// A stand-in, as `http://HOST:PORT`: then credentials are anonymous.
+    /// The stand-in to use, as `http://HOST:PORT`; none for Google.
     pub emulator: Option<String>,
-    /// Documents of one query, at least one.
+    /// What to show for credentials. None for the application's default ones; towards a stand-in none
+    /// means that nothing is shown.
+    pub credentials: Option<Credentials>,
+    /// Documents of one query, at least one; default 2,000. Firestore has no bound, and a query that
+    /// breaks off is begun again after its last document: this bounds how long one query lasts.
     pub query_documents: u32,
+    /// How long connecting, a token, the begin of an answer, and each next piece of it (16 KiB at
+    /// most) may take; default 30 s. Time the consumer takes does not count. A connection that was
+    /// silent for so long is not used again.
+    pub answer_within: Duration,
+    /// When a query that broke off is begun again, and for how long that is tried without a document
+    /// in between; its default is that of the layers.
+    pub retry: RetryPolicy,
 }
 
 impl Default for FirestoreSettings {
     fn default() -> Self {
-        Self { emulator: None, query_documents: QUERY_DOCUMENTS }
+        Self {
+            emulator: None,
+            credentials: None,
+            query_documents: 2_000,
+            answer_within: Duration::from_secs(30),
+            retry: RetryPolicy::default(),
+        }
     }
 }
 
 /// A database of Firestore as a documents source. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct FirestoreDocuments {
-    project: String,
-    database: String,
-    settings: FirestoreSettings,
-    /// Connected by the first list, so that a database that is away for a moment stops nobody from
-    /// starting.
-    connected: Arc<OnceCell<FirestoreDb>>,
+    connections: Arc<Connections>,
+    query_documents: u32,
+    retry: RetryPolicy,
 }
 
 impl FirestoreDocuments {
-    /// A database of a project; without a name the first one. Nothing is asked of it yet. With an
-    /// emulator credentials are anonymous, otherwise they are the application's default ones.
-    pub fn new(project: &str, database: Option<&str>, settings: FirestoreSettings) -> Self {
-        Self {
-            project: project.to_owned(),
-            database: database.unwrap_or(DEFAULT_DATABASE).to_owned(),
-            settings: FirestoreSettings { query_documents: settings.query_documents.max(1), ..settings },
-            connected: Arc::new(OnceCell::new()),
-        }
-    }
-
-    async fn db(&self) -> Result<FirestoreDb, FirestoreError> {
-        let options = FirestoreDbOptions::new(self.project.clone())
-            .with_database_id(self.database.clone())
-            .with_max_retries(ATTEMPTS)
-            .with_request_timeout(PATIENCE);
-        let connect = async || match &self.settings.emulator {
-            None => FirestoreDb::with_options(options).await,
-            Some(endpoint) => {
-                let anonymous = GoogleAuthHeaders::from(anonymous::Builder::new().build());
-                FirestoreDb::with_options_auth(options.with_firebase_api_url(endpoint.clone()), anonymous).await
-            }
-        };
-        self.connected.get_or_try_init(connect).await.cloned()
+    /// A database of a project; without a name the first one. Nothing is asked of it yet: it is
+    /// connected to by the first list, so that a database that is away for a moment stops nobody from
+    /// starting. Must be called within a runtime, where credentials renew their tokens.
+    ///
+    /// # Errors
+    /// `NeverWill` where the application's default credentials are wanted and cannot be read.
+    pub fn open(project: &str, database: Option<&str>, settings: FirestoreSettings) -> PortResult<Self> {
+        let (query_documents, retry) = (settings.query_documents.max(1), settings.retry);
+        let connections = Connections::new(project, database.unwrap_or(DEFAULT_DATABASE), settings);
+        connections.credentials().map_err(|error| PortError::never_will(format!("open {connections}"), error))?;
+        Ok(Self { connections: Arc::new(connections), query_documents, retry })
     }
 }
 
 impl std::fmt::Display for FirestoreDocuments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "firestore:{}/{}", self.project, self.database)
+        self.connections.fmt(f)
     }
 }
 
 #[async_trait]
 impl Documents for FirestoreDocuments {
+    /// Nothing is asked before the first page is.
     async fn list(&self, collections: &[CollectionId]) -> Result<DocumentPages, DocumentsError> {
-        let db = self.db().await.map_err(|error| failure::documents_error(self.to_string(), false, error))?;
-        let collections: VecDeque<_> = collections.iter().cloned().collect();
-        let walk = Walk::new(db, self.to_string(), collections, self.settings.query_documents);
+        let collections = collections.iter().cloned().collect();
+        let walk = Walk::new(Arc::clone(&self.connections), collections, self.query_documents, self.retry);
         Ok(futures::stream::try_unfold(walk, Walk::next).boxed())
     }
 }

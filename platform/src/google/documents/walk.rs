@@ -1,19 +1,23 @@
 //! Walking over collection groups, one after the other, at one moment.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use firestore::errors::FirestoreError;
 use firestore::gcloud_sdk::google::firestore::v1::Value;
 use firestore::gcloud_sdk::google::firestore::v1::value::ValueType;
 use firestore::{
-    FirestoreConsistencySelector, FirestoreDb, FirestoreDocument, FirestoreInstant, FirestoreQueryCursor,
-    FirestoreResult, FirestoreValue, FirestoreWithMetadata,
+    FirestoreConsistencySelector, FirestoreDocument, FirestoreInstant, FirestoreQueryCursor, FirestoreResult,
+    FirestoreValue, FirestoreWithMetadata,
 };
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 
-use super::{convert, failure};
+use super::breaks::Breaks;
+use super::connection::{Connection, Connections};
+use super::convert;
+use super::failure::Failure;
+use crate::layers::RetryPolicy;
 use crate::ports::{CollectionId, DocumentName, DocumentPage, DocumentsError, RawObject};
 
 /// What documents are ordered by.
@@ -22,14 +26,10 @@ const NAME: &str = "__name__";
 const PAGE_DOCUMENTS: usize = 500;
 /// Bytes of documents at which a page is closed.
 const PAGE_BYTES: usize = 1 << 20;
-/// Queries that may break off one after the other without a document between them.
-const MOST_BREAKS: u32 = 3;
 
 /// Where a walk is.
 pub(super) struct Walk {
-    db: FirestoreDb,
-    /// The database as people write it, for errors.
-    shown: String,
+    connections: Arc<Connections>,
     /// The collections left, the present one first.
     collections: VecDeque<CollectionId>,
     query_documents: u32,
@@ -38,25 +38,30 @@ pub(super) struct Walk {
     /// The moment shown, once it is known.
     read_time: Option<FirestoreInstant>,
     query: Option<Query>,
-    /// Queries that broke off since the last document.
-    breaks: u32,
+    breaks: Breaks,
 }
 
 /// One query on its way.
 struct Query {
+    connection: Connection,
     answers: BoxStream<'static, FirestoreResult<FirestoreWithMetadata<FirestoreDocument>>>,
     /// Documents it may still give.
     left: u32,
+    /// Whether it was told which moment to show.
+    at_read_time: bool,
+    /// Whether it has said which moment it shows, as also a query that finds nothing does.
+    spoke: bool,
 }
 
 impl Walk {
     pub(super) fn new(
-        db: FirestoreDb,
-        shown: String,
+        connections: Arc<Connections>,
         collections: VecDeque<CollectionId>,
         query_documents: u32,
+        retry: RetryPolicy,
     ) -> Self {
-        Self { db, shown, collections, query_documents, last: None, read_time: None, query: None, breaks: 0 }
+        let breaks = Breaks::new(retry);
+        Self { connections, collections, query_documents, last: None, read_time: None, query: None, breaks }
     }
 
     /// The next page, and the walk after it; none after the last collection.
@@ -95,27 +100,32 @@ impl Walk {
         let mut query = match self.query.take() {
             Some(query) => query,
             None => match self.begin(collection).await {
-                Ok(answers) => Query { answers, left: self.query_documents },
-                // The client has tried more than once already.
-                Err(error) => return Err(self.failed(error)),
+                Ok(query) => query,
+                Err(failure) => return self.broke(collection, failure).await,
             },
         };
         let answer = match query.answers.next().await {
             // A query that gave all it may can have more behind it.
             None if query.left == 0 => return Ok(Step::Again),
-            None => return Ok(Step::End),
+            None if query.spoke => return Ok(Step::End),
+            None => return self.broke(collection, Failure::wordless(&self.connections)).await,
             Some(Err(error)) => {
-                self.breaks += 1;
-                if !failure::is_outage(&error) || self.breaks > MOST_BREAKS {
-                    return Err(self.failed(error));
+                let failure = Failure::of_query(&self.connections, self.read_time.is_some(), error);
+                if failure.of_connection {
+                    self.connections.leave(&query.connection);
                 }
-                tracing::warn!(database = self.shown, %collection, breaks = self.breaks, %error, "query broke off");
-                return Ok(Step::Again);
+                return self.broke(collection, failure).await;
             }
             Some(Ok(answer)) => answer,
         };
-        if let Some(read_time) = answer.metadata.read_time {
-            self.read_time.get_or_insert(read_time);
+        if let Some(moment) = answer.metadata.read_time {
+            let first = *self.read_time.get_or_insert(moment);
+            // A query that was told no moment may pass on to a later one while it goes on: what it
+            // shows from here on is read again, at the first.
+            if moment != first && !query.at_read_time {
+                return Ok(Step::Again);
+            }
+            query.spoke = true;
         }
         let Some(document) = answer.document else {
             // Only news of progress.
@@ -123,7 +133,7 @@ impl Walk {
             return Ok(Step::Again);
         };
         self.advance(&document.name)?;
-        self.breaks = 0;
+        self.breaks.over();
         query.left = query.left.saturating_sub(1);
         self.query = Some(query);
         Ok(Step::Document(document))
@@ -133,10 +143,14 @@ impl Walk {
     async fn begin(
         &mut self, // so that nobody else needs to share the stream across threads
         collection: &CollectionId,
-    ) -> FirestoreResult<BoxStream<'static, FirestoreResult<FirestoreWithMetadata<FirestoreDocument>>>> {
+    ) -> Result<Query, Failure> {
+        let connection = self.connections.get().await;
+        let connection = connection.map_err(|error| Failure::outage(&self.connections, error))?;
         let db = match self.read_time {
-            None => self.db.clone(),
-            Some(moment) => self.db.clone_with_consistency_selector(FirestoreConsistencySelector::ReadTime(moment)),
+            None => connection.db.clone(),
+            Some(moment) => {
+                connection.db.clone_with_consistency_selector(FirestoreConsistencySelector::ReadTime(moment))
+            }
         };
         let mut query = db
             .fluent()
@@ -149,23 +163,44 @@ impl Walk {
             let reference = Value { value_type: Some(ValueType::ReferenceValue(last.to_string())) };
             query = query.start_at(FirestoreQueryCursor::AfterValue(vec![FirestoreValue::from(reference)]));
         }
-        query.stream_query_with_metadata().await
+        let at_read_time = self.read_time.is_some();
+        match query.stream_query_with_metadata().await {
+            Ok(answers) => Ok(Query { connection, answers, left: self.query_documents, at_read_time, spoke: false }),
+            Err(error) => {
+                let failure = Failure::of_query(&self.connections, at_read_time, error);
+                if failure.of_connection {
+                    self.connections.leave(&connection);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// What follows on a query that did not begin or broke off: another one after a while, or the end
+    /// of the list.
+    async fn broke(&mut self, collection: &CollectionId, failure: Failure) -> Result<Step, DocumentsError> {
+        let DocumentsError::Unavailable { source } = &failure.error else { return Err(failure.error) };
+        let Some(delay) = self.breaks.next() else { return Err(failure.error) };
+        let (error, delay_ms) = (format!("{source:#}"), delay.as_millis());
+        tracing::warn!(%collection, error, delay_ms, "query broke off, begun again after its last document");
+        tokio::time::sleep(delay).await;
+        Ok(Step::Again)
     }
 
     /// Remembers the document that came. Documents must come in the order asked for: a server that
-    /// does not order them, or takes no cursor, would be read for ever.
+    /// does not order them, or takes no cursor, would be read for ever; and the moment that they show
+    /// must be known by then, or the next query would show another.
     fn advance(&mut self, name: &str) -> Result<(), DocumentsError> {
-        let refused = |reason| DocumentsError::Refused { reason };
-        let name: DocumentName = name.parse().map_err(|error| refused(format!("{}: name {error}", self.shown)))?;
+        let refused = |reason| DocumentsError::Refused { reason: format!("{}: {reason}", self.connections) };
+        let name: DocumentName = name.parse().map_err(|error| refused(format!("name {error}")))?;
+        if self.read_time.is_none() {
+            return Err(refused(format!("{name} came without the moment that it shows")));
+        }
         if let Some(last) = self.last.as_ref().filter(|last| **last >= name) {
-            return Err(refused(format!("{}: {} came after {}: it does not order by name", self.shown, name, last)));
+            return Err(refused(format!("{name} came after {last}: it does not order by name")));
         }
         self.last = Some(name);
         Ok(())
-    }
-
-    fn failed(&self, error: FirestoreError) -> DocumentsError {
-        failure::documents_error(self.shown.clone(), self.read_time.is_some(), error)
     }
 }
 
