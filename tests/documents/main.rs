@@ -117,8 +117,9 @@ async fn projects_and_databases_of_firestore_become_rows_of_every_table() {
     let mut sources: BTreeMap<_, Arc<dyn Documents>> = BTreeMap::new();
     for (name, project, database) in places {
         write(&server.url("grpc"), &registry(project, database)).await;
-        let settings = FirestoreSettings { emulator: Some(server.url("grpc")), query_documents: 2 };
-        sources.insert(name.into(), Arc::new(FirestoreDocuments::new(project, Some(database), settings)));
+        let emulator = Some(server.url("grpc"));
+        let settings = FirestoreSettings { emulator, query_documents: 2, ..FirestoreSettings::default() };
+        sources.insert(name.into(), Arc::new(FirestoreDocuments::open(project, Some(database), settings).unwrap()));
     }
     let folder = tempfile::tempdir().unwrap();
     let house = House::start(folder.path(), &[COLLECTIONS], sources).await;
