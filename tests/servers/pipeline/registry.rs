@@ -83,7 +83,11 @@ impl Registry {
                 let name = name(&path);
                 let document = Document { name, fields: rest::fields(&fields), create_time: None, update_time: None };
                 let updated = self.commit(Operation::Update(document)).await;
-                let created = self.documents.get(&path).map_or(updated, |document| document.created);
+                let before = self.documents.get(&path);
+                // The stand-in would keep it, where the service does not.
+                let loses_a_field = before.is_some_and(|before| !is_within(&before.fields, &fields));
+                assert!(!loses_a_field, "{path}: a write leaves out a field that was there");
+                let created = before.map_or(updated, |before| before.created);
                 self.documents.insert(path, Recorded { created, updated, fields });
                 updated
             }
@@ -128,6 +132,11 @@ impl Recording {
             .map(|(path, document)| (path.as_str(), document))
             .filter(move |(path, _)| is_collected(path))
     }
+}
+
+/// Whether one object's members are all members of another.
+fn is_within(one: &Value, other: &Value) -> bool {
+    one.as_object().unwrap().keys().all(|name| other.get(name).is_some())
 }
 
 fn name(path: &str) -> String {

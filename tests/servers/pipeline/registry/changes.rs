@@ -32,7 +32,7 @@ pub(super) fn of_round(number: u32) -> Vec<Change> {
         _ => vec![
             set("apis/search", json!({"api_id": text("search"), "max_replicas": whole(2)})),
             set("capExtChannels/web", json!({"channelId": text("web"), "enabled": {"booleanValue": false}})),
-            set("apis/typed", json!({"labels": text("no longer a map"), "createdAt": {"nullValue": null}})),
+            set("apis/typed", retyped()),
             Change::Delete { path: "elsewhere/e" },
         ],
     }
@@ -105,4 +105,12 @@ fn typed() -> Value {
         "list": {"arrayValue": {"values": list}},
         "labels": {"mapValue": {"fields": {"tier": text("gold"), "a.b": text("no path")}}},
     })
+}
+
+/// The same with values of other types in two fields.
+fn retyped() -> Value {
+    let mut fields = typed();
+    fields["labels"] = text("no longer a map");
+    fields["createdAt"] = json!({"nullValue": null});
+    fields
 }
