@@ -30,7 +30,8 @@ pub(super) fn of_round(number: u32) -> Vec<Change> {
             .map(|path| Change::Delete { path })
             .into(),
         _ => vec![
-            set("apis/search", json!({"api_id": text("search"), "max_replicas": whole(2)})),
+            // Another document of that name, with a field less.
+            set("apis/search", json!({"api_id": text("search")})),
             set("capExtChannels/web", json!({"channelId": text("web"), "enabled": {"booleanValue": false}})),
             set("apis/typed", retyped()),
             Change::Delete { path: "elsewhere/e" },
