@@ -6,7 +6,7 @@ use schemas::Table;
 use schemas::ddl::{Dialect, views};
 
 /// More rows than any table of a test has.
-const MOST_ROWS: u64 = 1_000_000;
+pub(crate) const MOST_ROWS: u64 = 1_000_000;
 
 /// Every table without what is volatile, and every view.
 pub(crate) async fn contents(warehouse: &dyn Warehouse) -> Contents {

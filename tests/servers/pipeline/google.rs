@@ -17,8 +17,10 @@ use schemas::Subscription;
 use serde_json::Value;
 
 use crate::party::SETTINGS;
+use crate::registry;
 
-const PROJECT: &str = "podledger-test";
+/// The project of everything.
+pub(crate) const PROJECT: &str = "podledger-test";
 const BUCKET: &str = "podledger-test";
 const PREFIX: &str = "ledger";
 const DATASET: &str = "podledger";
@@ -36,10 +38,12 @@ pub(crate) enum Way {
     Push,
 }
 
-/// Pub/Sub, Cloud Storage and BigQuery.
+/// Pub/Sub, Cloud Storage, BigQuery and Firestore.
 pub(crate) struct Google {
     pubsub: Server,
     others: BigQueryAndStorage,
+    firestore: Server,
+    objects: Arc<dyn Objects>,
     place: Place,
 }
 
@@ -48,18 +52,22 @@ impl Google {
     pub(crate) async fn start(folder: &Path, way: Way) -> Option<Self> {
         let pubsub = Built::find("pubsub")?.start(&[]);
         let others = BigQueryAndStorage::start()?;
+        let firestore = Built::find("firestore")?.start(&[]);
         let variables = [
             ("PODLEDGER_BROKER", format!("pubsub:{PROJECT}")),
             ("PODLEDGER_OBJECTS", format!("gs://{BUCKET}/{PREFIX}")),
             ("PODLEDGER_WAREHOUSE", format!("bigquery:{PROJECT}.{DATASET}")),
+            ("PODLEDGER_DOCUMENTS", format!("{}={}", registry::SOURCE, registry::address())),
             ("PUBSUB_EMULATOR_HOST", pubsub.address("grpc").to_owned()),
             ("PUBSUB_EMULATOR_ADMIN_HOST", pubsub.address("rest").to_owned()),
             ("STORAGE_EMULATOR_HOST", others.storage()),
             ("BIGQUERY_EMULATOR_HOST", others.bigquery()),
+            ("FIRESTORE_EMULATOR_HOST", firestore.address("grpc").to_owned()),
         ]
         .map(|(variable, value)| (variable.to_owned(), value));
         let place = Place::new(folder, variables).with(SETTINGS.iter().copied());
-        let mut google = Self { pubsub, others, place };
+        let objects = CloudStorageObjects::open(BUCKET, PREFIX, Some(&others.storage())).await.unwrap();
+        let mut google = Self { pubsub, others, firestore, objects: Arc::new(objects), place };
         google.provisioned(folder);
         if way == Way::Push {
             google.place = pushed(google.place, &google.pubsub).await;
@@ -89,8 +97,13 @@ impl Google {
         Arc::new(PubsubBroker::open(PROJECT, settings).await.unwrap())
     }
 
-    pub(crate) async fn objects(&self) -> Arc<dyn Objects> {
-        Arc::new(CloudStorageObjects::open(BUCKET, PREFIX, Some(&self.others.storage())).await.unwrap())
+    pub(crate) fn objects(&self) -> Arc<dyn Objects> {
+        Arc::clone(&self.objects)
+    }
+
+    /// Where documents are written.
+    pub(crate) fn firestore(&self) -> String {
+        self.firestore.url("grpc")
     }
 
     pub(crate) async fn warehouse(&self) -> Arc<dyn Warehouse> {

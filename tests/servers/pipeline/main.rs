@@ -1,11 +1,13 @@
-//! Five processes on real servers at once: Pub/Sub, Cloud Storage, BigQuery and an API server where
-//! teams deploy, scale, roll out and delete. What they make of it must be what the embedded adapters
-//! make of the same recorded objects, whatever dies on the way.
+//! Five processes on real servers at once: Pub/Sub, Cloud Storage, BigQuery, Firestore where teams
+//! register, and an API server where they deploy, scale, roll out and delete. What they make of it must
+//! be what the embedded adapters make of the same recorded objects and documents, whatever dies on the
+//! way.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A helper that fails is a failed test.
 
 mod compare;
 mod google;
 mod party;
+mod registry;
 mod story;
 mod tested;
 

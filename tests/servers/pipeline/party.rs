@@ -4,32 +4,47 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use platform::ports::{Broker, Outgoing};
+use platform::ports::{Broker, Objects, Outgoing};
 use podledger_tests::campaign::killer::{Killer, Killings};
 use podledger_tests::campaign::stages::Stages;
 use podledger_tests::data_dir::DataDir;
 use podledger_tests::place::Place;
 use podledger_tests::queues::Queues;
 use podledger_tests::webhook::Webhook;
-use schemas::{Timestamp, Topic};
+use schemas::keys::SnapshotKeys;
+use schemas::{ClusterName, SnapshotRequest, Timestamp, Topic};
 
 use crate::google::Google;
+use crate::registry::{COLLECTIONS, SOURCE};
 use crate::story::{CLUSTER, Round};
 
 /// How often processes and queues are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long one step of a round may take.
 const STEP_TAKES: Duration = Duration::from_secs(300);
+/// Where the snapshotter dies in each round: when it has stored a part of the documents, which are
+/// asked for before the cluster and have more parts than it passes this point before it dies.
+const WITHIN_A_LIST: &str = "snapshotter.objects.create.after";
 
 /// The processes and what they are told through.
 pub(crate) struct Party<'a> {
     place: Place,
     stages: Stages<'a>,
     broker: Arc<dyn Broker>,
+    objects: Arc<dyn Objects>,
     waiting: Waiting<'a>,
     killer: Option<Killer>,
     /// Deaths that there should be by now.
     wanted: u32,
+}
+
+/// What is waited for.
+enum Goal<'r> {
+    /// Nothing waits anywhere. Every handler publishes what follows before its own message is
+    /// acknowledged, so that is the end.
+    Idle,
+    /// A snapshot has its manifest.
+    Taken(&'r SnapshotRequest),
 }
 
 /// Where one sees what waits.
@@ -48,14 +63,16 @@ impl<'a> Party<'a> {
         let mut place = google.place();
         place.tell("snapshotter", "KUBECONFIG", kubeconfig.to_str().unwrap().to_owned());
         let stages = Stages::new(place.clone(), format!("{CLUSTER}=kube:"), webhook);
-        Self { place, stages, broker: google.broker().await, waiting: Waiting::Google(google), killer, wanted: 0 }
+        let (broker, objects) = (google.broker().await, google.objects());
+        Self { place, stages, broker, objects, waiting: Waiting::Google(google), killer, wanted: 0 }
     }
 
-    pub(crate) async fn on_data_dir(data: &DataDir, cluster: String, webhook: &'a Webhook) -> Self {
-        let place = data.place().with(SETTINGS.iter().copied());
+    pub(crate) async fn on_data_dir(data: &DataDir, cluster: String, documents: String, webhook: &'a Webhook) -> Self {
+        let mut place = data.place().with(SETTINGS.iter().copied());
+        place.tell("snapshotter", "PODLEDGER_DOCUMENTS", format!("{SOURCE}={documents}"));
         let stages = Stages::new(place.clone(), format!("{CLUSTER}={cluster}"), webhook);
-        let (broker, waiting) = (Arc::new(data.broker()), Waiting::DataDir(Queues::of(data)));
-        Self { place, stages, broker, waiting, killer: None, wanted: 0 }
+        let (broker, objects) = (Arc::new(data.broker()), Arc::new(data.objects()));
+        Self { place, stages, broker, objects, waiting: Waiting::DataDir(Queues::of(data)), killer: None, wanted: 0 }
     }
 
     /// From now on there should be so many deaths.
@@ -65,6 +82,9 @@ impl<'a> Party<'a> {
 
     /// Starts all five, all clocks showing that time.
     pub(crate) fn start(&mut self, at: Timestamp) {
+        if let Some(killer) = &mut self.killer {
+            killer.strike_first("snapshotter", WITHIN_A_LIST);
+        }
         self.stages.start(at, &mut self.killer);
     }
 
@@ -88,9 +108,9 @@ impl<'a> Party<'a> {
         ]);
         assert!(registered.status.success(), "{}", String::from_utf8_lossy(&registered.stderr));
         self.publish(Topic::AuditLogs, &round.audit).await;
-        self.until_idle(&format!("round {}: declarations", round.number)).await;
+        self.until(&Goal::Idle, &format!("round {}: declarations", round.number)).await;
         self.ask_for(round).await;
-        self.until_idle(&format!("round {}: snapshot", round.number)).await;
+        self.until(&Goal::Idle, &format!("round {}: snapshots", round.number)).await;
     }
 
     /// Asks for a finished round again, until enough died.
@@ -101,7 +121,7 @@ impl<'a> Party<'a> {
             }
             self.publish(Topic::AuditLogs, &round.audit).await;
             self.ask_for(round).await;
-            self.until_idle("encore").await;
+            self.until(&Goal::Idle, "encore").await;
         }
     }
 
@@ -110,8 +130,17 @@ impl<'a> Party<'a> {
         self.killer.map(|killer| killer.done).unwrap_or_default()
     }
 
-    async fn ask_for(&self, round: &Round) {
-        self.broker.publish_messages(std::slice::from_ref(&round.request)).await.unwrap();
+    /// Asks for both snapshots at once; where processes are killed one after the other, so that it is
+    /// known which of them a death meets.
+    async fn ask_for(&mut self, round: &Round) {
+        if self.killer.is_none() {
+            self.broker.publish_messages(&round.requests).await.unwrap();
+            return;
+        }
+        for request in &round.requests {
+            self.broker.publish_messages(std::slice::from_ref(request)).await.unwrap();
+            self.until(&Goal::Taken(request), &request.request_id).await;
+        }
     }
 
     async fn publish(&self, topic: Topic, payloads: &[Vec<u8>]) {
@@ -119,18 +148,22 @@ impl<'a> Party<'a> {
         self.broker.publish(topic, messages.collect()).await.unwrap();
     }
 
-    async fn unacknowledged(&self) -> u64 {
-        match &self.waiting {
-            Waiting::Google(google) => google.unacknowledged().await,
-            Waiting::DataDir(queues) => queues.waiting(|_| true).await,
+    async fn is_reached(&self, goal: &Goal<'_>) -> bool {
+        match (goal, &self.waiting) {
+            (Goal::Idle, Waiting::Google(google)) => google.unacknowledged().await == 0,
+            (Goal::Idle, Waiting::DataDir(queues)) => queues.waiting(|_| true).await == 0,
+            (Goal::Taken(request), _) => {
+                let (source, at) = (ClusterName::parse(&request.cluster).unwrap(), request.requested_at);
+                let keys = SnapshotKeys::new(source, Timestamp::from_micros(at), request.request_id.clone().into());
+                self.objects.read(&keys.manifest()).await.unwrap().is_some()
+            }
         }
     }
 
-    /// Waits until nothing waits anywhere, killing and restarting meanwhile. Every handler publishes
-    /// what follows before its own message is acknowledged, so that is the end.
-    async fn until_idle(&mut self, step: &str) {
+    /// Waits for a goal, killing and restarting meanwhile.
+    async fn until(&mut self, goal: &Goal<'_>, step: &str) {
         let started = Instant::now();
-        while self.unacknowledged().await > 0 {
+        while !self.is_reached(goal).await {
             let mut dead = self.stages.restart_dead(&mut self.killer);
             if let Some(victim) = self.victim() {
                 self.stages.kill(victim, &mut self.killer);
@@ -159,6 +192,7 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("PODLEDGER_NACK_FIRST", "50ms"),
     ("PODLEDGER_NACK_MAX", "1s"),
     ("PODLEDGER_SNAPSHOT_PART_OBJECTS", "8"),
+    ("PODLEDGER_COLLECTIONS", COLLECTIONS),
     ("PODLEDGER_LOAD_INTERVAL", "0s"),
     ("PODLEDGER_AUDIT_DEFAULT_CLUSTER", CLUSTER),
     ("PODLEDGER_LOG", "warn"),

@@ -1,5 +1,6 @@
 //! What happens on the real cluster, round by round: teams deploy, scale by hand, raise a ceiling, roll
-//! out, an autoscaler scales, a workload is deleted.
+//! out, an autoscaler scales, a workload is deleted. What happens to documents meanwhile is told by
+//! [`crate::registry`].
 
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,11 @@ use std::time::Duration;
 
 use platform::ports::{Clock as _, SystemClock};
 use platform::testkit::kubernetes::{ControlPlane, until};
-use schemas::{Purpose, SnapshotRequest, Timestamp};
+use schemas::keys::SnapshotKeys;
+use schemas::{ClusterName, Purpose, SnapshotRequest, Timestamp};
 use serde_json::{Value, json};
+
+use crate::registry::{Recording, Registry, SOURCE};
 
 /// The cluster's configured name.
 pub(crate) const CLUSTER: &str = "prod";
@@ -32,13 +36,29 @@ pub(crate) struct Round {
     pub(crate) peds: PathBuf,
     /// Entries of the API server's audit log since the round before.
     pub(crate) audit: Vec<Vec<u8>>,
-    /// The snapshot.
-    pub(crate) request: SnapshotRequest,
+    /// What the document database holds.
+    pub(crate) documents: Recording,
+    /// The snapshots: of the documents, and of the cluster.
+    pub(crate) requests: [SnapshotRequest; 2],
 }
 
-/// The cluster and how far its story went.
+impl Round {
+    /// What asks for the documents.
+    pub(crate) fn documents_request(&self) -> &SnapshotRequest {
+        &self.requests[0]
+    }
+
+    /// Where the documents' snapshot is.
+    pub(crate) fn documents_keys(&self) -> SnapshotKeys {
+        let request = self.documents_request();
+        SnapshotKeys::new(ClusterName::from(SOURCE), self.at, request.request_id.clone().into())
+    }
+}
+
+/// The cluster and the database, and how far their story went.
 pub(crate) struct Story {
     cluster: ControlPlane,
+    registry: Registry,
     peds: PathBuf,
     begins: Timestamp,
     next: u32,
@@ -50,11 +70,12 @@ impl Story {
     /// How many rounds it has.
     pub(crate) const ROUNDS: u32 = 4;
 
-    /// Starts the cluster; none where it was not built.
-    pub(crate) async fn start(folder: &Path) -> Option<Self> {
+    /// Starts the cluster, none where it was not built; documents go to that endpoint.
+    pub(crate) async fn start(folder: &Path, firestore: &str) -> Option<Self> {
         let cluster = ControlPlane::start(&[])?;
         cluster.create_namespace(NAMESPACE).await;
-        Some(Self { cluster, peds: folder.join("peds"), begins: SystemClock.now(), next: 0, told: 0 })
+        let (registry, peds) = (Registry::connect(firestore).await, folder.join("peds"));
+        Some(Self { cluster, registry, peds, begins: SystemClock.now(), next: 0, told: 0 })
     }
 
     /// By which the snapshotter finds it.
@@ -108,15 +129,16 @@ impl Story {
                 self.settled(&["orders-api", "refunds-api", "product-api", "search-api"]).await;
             }
         }
-        let request = SnapshotRequest {
-            request_id: format!("round-{number}"),
-            cluster: CLUSTER.to_owned(),
+        let request = |source: &str| SnapshotRequest {
+            request_id: format!("{source}-round-{number}"),
+            cluster: source.to_owned(),
             kinds: Vec::new(),
             requested_at: at.micros(),
             requested_by: "a test".to_owned(),
             purpose: Purpose::Scheduled,
         };
-        Some(Round { number, at, peds, audit: self.audit_entries(), request })
+        let (documents, requests) = (self.registry.change(number).await, [request(SOURCE), request(CLUSTER)]);
+        Some(Round { number, at, peds, audit: self.audit_entries(), documents, requests })
     }
 
     async fn deploy_everything(&self) {

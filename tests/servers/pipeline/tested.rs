@@ -14,7 +14,8 @@ use serde_json::Value;
 use crate::compare;
 use crate::google::{Google, Way};
 use crate::party::Party;
-use crate::story::{Round, Story};
+use crate::registry;
+use crate::story::{CLUSTER, Round, Story};
 
 /// Time between two kills at random moments, in milliseconds: a stage on servers does some work in it.
 const BETWEEN_KILLS_MS: std::ops::Range<u64> = 150..900;
@@ -25,6 +26,20 @@ const REFUSED_ONE_OF: usize = 7;
 
 /// A cluster that nobody lists, since every snapshot has its manifest already.
 const NEVER_LISTED: &str = "sim:1";
+
+/// Tables that the story fills.
+const NEVER_EMPTY: [&str; 10] = [
+    "gke_pods",
+    "gke_deployments",
+    "hpa_data",
+    "gke_nodes",
+    "replica_changes",
+    "alert_log",
+    "firestore_documents",
+    "firestore_apis",
+    "firestore_capextchannels",
+    "firestore_backendservices",
+];
 
 /// What is done to the processes.
 #[derive(Debug, Clone, Copy)]
@@ -44,10 +59,8 @@ pub(crate) enum Deaths {
 /// embedded adapters make of the recorded objects. Where a server was not built it says so.
 pub(crate) async fn run(way: Way, deaths: Deaths) {
     let folder = tempfile::tempdir().unwrap();
-    let (Some(google), Some(mut story)) = (Google::start(folder.path(), way).await, Story::start(folder.path()).await)
-    else {
-        return;
-    };
+    let Some(google) = Google::start(folder.path(), way).await else { return };
+    let Some(mut story) = Story::start(folder.path(), &google.firestore()).await else { return };
     binaries::folder();
     let (killer, kills, webhook) = match deaths {
         Deaths::None => (None, 0, Webhook::start().await),
@@ -88,13 +101,22 @@ pub(crate) async fn run(way: Way, deaths: Deaths) {
     assert_eq!(proven["proven"], true, "{proven:#}");
     assert!(proven["compared"].as_u64().unwrap() > 0, "{proven:#}");
 
+    let broken_off = registry::broken_off(&*google.objects(), &rounds).await;
+    eprintln!("lists of documents that were broken off, by round: {broken_off:?}");
+    if let Deaths::AtLeast { .. } = deaths {
+        assert!(broken_off.iter().all(|lists| *lists > 0), "nobody died while documents were listed: {broken_off:?}");
+    }
+
     let (data, told_by_one) = embedded(&folder.path().join("embedded"), &google, &rounds).await;
     let (there, here) = (google.warehouse().await, data.open_warehouse());
     let expected = compare::contents(&here).await;
     let found = compare::contents(&*there).await;
-    assert!(compare::rows(&expected, "gke_pods") > 0 && compare::rows(&expected, "alert_log") > 0);
+    for table in NEVER_EMPTY {
+        assert!(compare::rows(&expected, table) > 0, "nothing is compared of {table}");
+    }
     assert_eq!(compare::rows(&expected, "dead_letters"), 0);
     assert_eq!(difference(&expected, &found), "");
+    registry::hold(&*there, &rounds).await;
     assert_eq!(events(&told_by_one), events(&webhook.calls()), "everybody is told of the same, in the same words");
     assert_eq!(google.dead_letters().await, 0);
     for stage in STAGES {
@@ -103,18 +125,22 @@ pub(crate) async fn run(way: Way, deaths: Deaths) {
     }
 }
 
-/// The same rounds told to five processes on a data directory that has the recorded raw objects.
+/// The same rounds told to five processes on a data directory that has the cluster's recorded raw
+/// objects; documents are listed anew, from files that hold what was written.
 async fn embedded(folder: &Path, google: &Google, rounds: &[Round]) -> (DataDir, Vec<Call>) {
     let data = DataDir::create(folder);
-    let (from, to) = (google.objects().await, data.objects());
+    let (from, to) = (google.objects(), data.objects());
     let from: &dyn Objects = &*from;
-    for object in from.list("raw/").await.unwrap() {
+    for object in from.list(&format!("raw/{CLUSTER}/")).await.unwrap() {
         let (_, bytes) = from.read_bytes(&object.key, u64::MAX).await.unwrap().unwrap();
         (&to as &dyn Objects).create_bytes(&object.key, bytes.to_vec()).await.unwrap();
     }
     let webhook = Webhook::start().await;
-    let mut party = Party::on_data_dir(&data, NEVER_LISTED.to_owned(), &webhook).await;
+    let documents = folder.join("documents");
+    let dump = format!("dump:{}", documents.display());
+    let mut party = Party::on_data_dir(&data, NEVER_LISTED.to_owned(), dump, &webhook).await;
     for round in rounds {
+        round.documents.write(&documents);
         party.start(round.at);
         party.tell(round).await;
         party.stop();

@@ -58,6 +58,8 @@ pub struct Killer {
     dice: ChaCha8Rng,
     /// Points still to strike, by stage.
     open: BTreeMap<&'static str, VecDeque<String>>,
+    /// The point that a stage must be struck at before any other.
+    first: BTreeMap<&'static str, String>,
     between_ms: std::ops::Range<u64>,
     next: Instant,
     /// What was done.
@@ -73,7 +75,14 @@ impl Killer {
             points.shuffle(&mut dice);
             (stage, points.into())
         });
-        Self { dice, open: open.into(), between_ms: BETWEEN_KILLS_MS, next: Instant::now(), done: Killings::default() }
+        Self {
+            dice,
+            open: open.into(),
+            first: BTreeMap::new(),
+            between_ms: BETWEEN_KILLS_MS,
+            next: Instant::now(),
+            done: Killings::default(),
+        }
     }
 
     /// The same with other times between two kills at random moments, in milliseconds.
@@ -82,9 +91,16 @@ impl Killer {
         Self { between_ms, ..self }
     }
 
+    /// From now on a stage dies at this point, whenever it is started, until it did.
+    pub fn strike_first(&mut self, stage: &'static str, point: &str) {
+        assert!(points::passed(stage).iter().any(|passed| passed == point), "{stage} never passes {point}");
+        self.first.insert(stage, point.to_owned());
+    }
+
     /// The faults of a stage's next start.
     pub fn doom(&mut self, stage: &'static str) -> Doom {
-        let point = self.open.get(stage).and_then(|open| open.front()).cloned();
+        let open = self.open.get(stage).and_then(|open| open.front());
+        let point = self.first.get(stage).or(open).cloned();
         let failing = if point.as_deref().is_some_and(points::needs_failures) { FAILING_OFTEN } else { FAILING };
         let mut faults = format!("{DISORDER},fail={failing},seed={}", self.dice.random::<u32>());
         if let Some(point) = &point {
@@ -97,6 +113,7 @@ impl Killer {
     /// A process died at its point.
     pub fn has_struck(&mut self, stage: &'static str, point: &str) {
         *self.done.struck.entry(point.to_owned()).or_default() += 1;
+        self.first.retain(|_, first| first != point);
         if let Some(open) = self.open.get_mut(stage) {
             open.retain(|other| other != point);
         }
