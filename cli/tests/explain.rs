@@ -107,8 +107,27 @@ fn events_are_found_alone_and_in_lists() {
     let lines = short(list.to_string());
     assert_eq!(lines[..2], ["0 replica-changes 3", "1 replica-changes 4"]);
     assert!(lines[2].starts_with("2 "), "{lines:?}");
+    let untyped = |mut event: Value| {
+        event.as_object_mut().unwrap().retain(|key, _| key != "kind" && key != "apiVersion");
+        event
+    };
+    for version in [json!("audit.k8s.io/v1"), Value::Null] {
+        let list = json!({"kind": "EventList", "apiVersion": version, "items": [untyped(event(3))]});
+        assert_eq!(short(list.to_string()), ["0 replica-changes 3"], "{version}");
+    }
+    let bare = json!({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [{"verb": "patch"}]});
+    let line = &short(bare.to_string())[0];
+    assert!(line.starts_with("0 reject audit entry"), "{line}");
     let happened = json!({"kind": "Event", "apiVersion": "v1", "metadata": {"name": "x"}, "reason": "Scaled"});
     assert_eq!(short(happened.to_string()), ["0 skip Event of v1 is not collected"]);
+}
+
+#[test]
+fn what_the_snapshotter_leaves_out_is_in_no_row() {
+    let applied = "kubectl.kubernetes.io/last-applied-configuration";
+    let node = json!({"kind": "Node", "metadata": {"name": "n", "annotations": {applied: "{\"password\":\"hunter2\"}", "a": "b"}}});
+    let line = &explained(node.to_string().as_bytes())[0];
+    assert_eq!(line["row"]["annotations"], json!({"a": "b"}));
 }
 
 #[test]

@@ -161,11 +161,13 @@ fn of_object(value: &RawValue, inherited: Option<Inherited<'_>>, wrapping: usize
     if is_ped(kind.as_deref(), api_version.as_deref()) {
         return ped(value, take);
     }
-    if probe.is_audit(kind.as_deref(), api_version.as_deref()) {
+    let untyped = kind.is_none() && probe.is_log_entry();
+    let kind = kind.or_else(|| inherited.map(|inherited| inherited.kind.to_owned()));
+    let of_list = inherited.map(|inherited| inherited.api_version.to_owned()).filter(|version| !version.is_empty());
+    let api_version = api_version.or(of_list);
+    if untyped || probe.is_audit_event(kind.as_deref(), api_version.as_deref()) {
         return take(Item::Audit(value.get()));
     }
-    let kind = kind.or_else(|| inherited.map(|inherited| inherited.kind.to_owned()));
-    let api_version = api_version.or_else(|| inherited.map(|inherited| inherited.api_version.to_owned()));
     match kind {
         Some(kind) => of_kind(value, &probe, kind, api_version.unwrap_or_default(), wrapping, take),
         None => of_wrapping(&probe, wrapping, take),
@@ -219,18 +221,20 @@ fn of_wrapping(probe: &Probe<'_>, wrapping: usize, take: &mut Take<'_>) {
 }
 
 impl Probe<'_> {
-    /// Whether it is a Cloud Logging entry or a native audit event. Collectors drop the version of
-    /// some events.
-    fn is_audit(&self, kind: Option<&str>, api_version: Option<&str>) -> bool {
+    /// Whether what has no kind is a Cloud Logging entry.
+    fn is_log_entry(&self) -> bool {
         let payload = self.proto_payload.is_some() || self.text_payload.is_some() || self.json_payload.is_some();
-        let entry = kind.is_none() && (payload || self.log_name.is_some() || self.insert_id.is_some());
+        payload || self.log_name.is_some() || self.insert_id.is_some()
+    }
+
+    /// Whether it is a native audit event. Collectors drop the version of some events.
+    fn is_audit_event(&self, kind: Option<&str>, api_version: Option<&str>) -> bool {
         let about_a_call = self.object_ref.is_some() || self.request_uri.is_some() || self.audit_id.is_some();
-        let native = match (kind, api_version) {
+        match (kind, api_version) {
             (Some("Event"), Some(version)) => version.starts_with("audit.k8s.io/"),
             (Some("Event") | None, None) => self.verb.is_some() && about_a_call && self.metadata.is_none(),
             _ => false,
-        };
-        entry || native
+        }
     }
 }
 

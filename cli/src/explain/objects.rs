@@ -69,7 +69,7 @@ pub(super) fn explain(object: &Object<'_>, options: &Options, owners: &Owners, l
     }
 }
 
-/// The rows of an object, as the normalizer makes them.
+/// The rows of an object: redacted as the snapshotter stores it, then as the normalizer maps it.
 fn mapped(kind: Kind, object: &Object<'_>, options: &Options, owners: &Owners) -> Result<Rows, Reject> {
     let seat = Seat {
         cluster: options.cluster.clone(),
@@ -79,5 +79,14 @@ fn mapped(kind: Kind, object: &Object<'_>, options: &Options, owners: &Owners) -
         owners: &owners.0,
         node_count: None,
     };
-    normalizer::map::object(kind, object.json.get().as_bytes(), &seat)
+    let mut stored = Vec::with_capacity(object.json.get().len());
+    match snapshotter::redaction::redact(object.json.get().as_bytes(), &mut stored) {
+        Ok(_) => normalizer::map::object(kind, &stored, &seat),
+        // What cannot be redacted has no rows; where the mapping cannot read it either, its sentence
+        // says more.
+        Err(error) => {
+            let unmapped = normalizer::map::object(kind, object.json.get().as_bytes(), &seat).err();
+            Err(unmapped.unwrap_or_else(|| Reject { object: None, reason: error.to_string() }))
+        }
+    }
 }
