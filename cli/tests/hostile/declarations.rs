@@ -109,3 +109,12 @@ fn a_ped_path_that_is_not_there_is_refused_by_name() {
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.out.contains("no/such/folder: cannot be read"), "{ended:?}");
 }
+
+#[test]
+fn a_run_on_declarations_that_are_not_there_does_not_begin() {
+    let house = written();
+    let ended = house.up(&["--ped", "no/such/folder"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("declarations no/such/folder: "), "{ended:?}");
+    assert!(!house.path("data").exists(), "nothing was begun");
+}
