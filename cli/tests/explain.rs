@@ -123,6 +123,19 @@ fn events_are_found_alone_and_in_lists() {
 }
 
 #[test]
+fn words_and_numbers_of_yaml_mean_what_they_mean_to_kubectl() {
+    let deployment = |spec: &str| format!("kind: Deployment\nmetadata: {{name: d}}\nspec: {{{spec}}}\n");
+    let row = |spec: &str| explained(deployment(spec).as_bytes()).remove(0)["row"].clone();
+    let written = row("paused: yes, replicas: 1_000");
+    assert_eq!((&written["paused"], &written["desired_replicas"]), (&json!(true), &json!(1_000)));
+    let written = row("paused: off, replicas: 0b11, minReadySeconds: 089");
+    assert_eq!((&written["paused"], &written["desired_replicas"]), (&json!(false), &json!(3)));
+    // A declaration is not kubectl's: there a word is a word.
+    let reason = explained(format!("{PED}  changeReason: yes\n").as_bytes()).remove(0);
+    assert_eq!(reason["message"]["change_reason"], "yes");
+}
+
+#[test]
 fn what_the_snapshotter_leaves_out_is_in_no_row() {
     let applied = "kubectl.kubernetes.io/last-applied-configuration";
     let node = json!({"kind": "Node", "metadata": {"name": "n", "annotations": {applied: "{\"password\":\"hunter2\"}", "a": "b"}}});

@@ -1,11 +1,12 @@
 //! Values into items: what is one object, entry, event or declaration.
 
+use platform::kubernetes::{YamlFault, yaml_to_json};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::envelope;
-use super::form::{self, Piece};
+use super::form::{self, Piece, Yaml};
 use super::{MAX_OBJECT_BYTES, MAX_WRAPPING, YAML_LIMITS};
 use crate::ped;
 use crate::yaml::{self, Node, Value};
@@ -47,18 +48,27 @@ pub(super) fn each(bytes: &[u8], take: &mut Take<'_>) {
 pub(super) fn each_at(bytes: &[u8], wrapping: usize, take: &mut Take<'_>) {
     form::each(bytes, &mut |piece| match piece {
         Piece::Json(value) => of_value(value, None, wrapping, take),
-        Piece::Yaml(node) => of_node(node, wrapping, take),
+        Piece::Yaml(document) => of_document(document, wrapping, take),
         Piece::Broken(reason) => take(Item::Reject(reason)),
         Piece::Nothing => take(Item::Skip("nothing in it".to_owned())),
     });
 }
 
-/// The items of a YAML document.
-fn of_node(node: Node, wrapping: usize, take: &mut Take<'_>) {
+/// The items of a YAML document. What is no declaration is read again as dumps are read, in which
+/// words mean what they mean to `kubectl`.
+fn of_document(document: Yaml<'_>, wrapping: usize, take: &mut Take<'_>) {
+    let Yaml { node, text, first_line } = document;
     if is_ped(node.get("kind").and_then(Node::text), node.get("apiVersion").and_then(Node::text)) {
         return take(Item::Ped(node));
     }
-    match serde_json::from_str::<Box<RawValue>>(&node.to_json()) {
+    let json = match yaml_to_json(text) {
+        Ok(json) => json,
+        Err(YamlFault { line, column, reason }) => {
+            let line = first_line as u64 + line.saturating_sub(1);
+            return take(Item::Reject(format!("YAML, line {line}, column {column}: {reason}")));
+        }
+    };
+    match serde_json::from_slice::<Box<RawValue>>(&json) {
         Ok(json) => of_value(&json, None, wrapping, take),
         Err(error) => take(Item::Reject(format!("YAML, line {}: as JSON: {error}", node.line))),
     }

@@ -12,6 +12,7 @@ pub use files::TAKEN_AT;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub use yaml::{YamlFault, to_json as yaml_to_json};
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;
