@@ -123,6 +123,28 @@ fn events_are_found_alone_and_in_lists() {
 }
 
 #[test]
+fn an_object_of_another_group_is_another_thing() {
+    let object = |kind: &str, version: &str| json!({"kind": kind, "apiVersion": version, "metadata": {"name": "a"}});
+    for (kind, version) in [
+        ("Deployment", "v1"),
+        ("Deployment", "serving.knative.dev/v1"),
+        ("Node", "longhorn.io/v1beta2"),
+        ("HorizontalPodAutoscaler", "apps/v1"),
+    ] {
+        let line = format!("0 skip {kind} of {version} is not collected");
+        assert_eq!(short(object(kind, version).to_string()), [line]);
+    }
+    for (kind, version, table) in [
+        ("Deployment", "extensions/v1beta1", "gke_deployments"),
+        ("HorizontalPodAutoscaler", "extensions/v1beta1", "hpa_data"),
+        ("HorizontalPodAutoscaler", "autoscaling/v3", "hpa_data"),
+        ("Deployment", "", "gke_deployments"),
+    ] {
+        assert_eq!(short(object(kind, version).to_string()), [format!("0 {table} \"a\"")], "{version}");
+    }
+}
+
+#[test]
 fn words_and_numbers_of_yaml_mean_what_they_mean_to_kubectl() {
     let deployment = |spec: &str| format!("kind: Deployment\nmetadata: {{name: d}}\nspec: {{{spec}}}\n");
     let row = |spec: &str| explained(deployment(spec).as_bytes()).remove(0)["row"].clone();

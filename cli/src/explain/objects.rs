@@ -4,6 +4,7 @@ use std::io::Write;
 
 use normalizer::LabelKeys;
 use normalizer::map::{Reject, Rows, Seat};
+use platform::kubernetes::is_its_group;
 use platform::ports::Kind;
 use schemas::Table;
 
@@ -30,22 +31,14 @@ impl Owners {
 }
 
 /// Whether the pipeline collects objects of a kind; an API version that is missing counts as the
-/// right one, since items of lists lack it and people get it wrong.
+/// right one, since items of lists lack it.
 pub fn is_collected(kind: &str, api_version: &str) -> bool {
     collected(kind, api_version).is_some()
 }
 
 /// The kind of an object that the pipeline collects.
 fn collected(kind: &str, api_version: &str) -> Option<Kind> {
-    let found = Kind::of_object(kind)?;
-    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    let served = match found {
-        Kind::Pods | Kind::Nodes => group.is_empty(),
-        Kind::Deployments | Kind::ReplicaSets => matches!(group, "" | "apps" | "extensions"),
-        Kind::HorizontalPodAutoscalers => matches!(group, "" | "autoscaling"),
-        Kind::Clusters | Kind::Documents | Kind::Collection(_) | Kind::Unreadable => false,
-    };
-    served.then_some(found)
+    Kind::of_object(kind).filter(|kind| is_its_group(*kind, api_version))
 }
 
 /// Writes the lines of an object.

@@ -9,6 +9,7 @@ mod yaml;
 mod yaml_document;
 
 pub use files::TAKEN_AT;
+pub use sort::is_its_group;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
