@@ -118,3 +118,24 @@ fn a_run_on_declarations_that_are_not_there_does_not_begin() {
     assert!(ended.err.contains("declarations no/such/folder: "), "{ended:?}");
     assert!(!house.path("data").exists(), "nothing was begun");
 }
+
+#[test]
+fn a_wrong_mapping_is_wrong_configuration() {
+    let house = written();
+    house.write("mapping.yaml", "maxReplicaz: spec.max\n");
+    for (mapping, said) in [("no/such.yaml", "mapping no/such.yaml: cannot be read"), ("mapping.yaml", "maxReplicaz")] {
+        for arguments in [&["ped", "validate", "ped"][..], &["up", "--once", "--dump", "dump", "--ped", "ped"]] {
+            let ended = house.run(&[arguments, &["--mapping", mapping]].concat());
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            assert!(ended.err.contains(said), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_no_dump() {
+    let house = written();
+    let ended = house.run(&["up", "--once", "--dump", "ped/right.yaml", "--data", "data"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("dump ped/right.yaml: a file, expected a folder of files"), "{ended:?}");
+}
