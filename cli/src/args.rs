@@ -142,7 +142,7 @@ pub struct SnapshotArgs {
     /// Id of the snapshot: the same id twice is the same snapshot [default: a fresh one].
     #[arg(long)]
     pub id: Option<String>,
-    /// Wait until its manifest is written.
+    /// Wait until its rows are in the warehouse, at most 10 minutes.
     #[arg(long)]
     pub wait: bool,
 }
@@ -185,13 +185,13 @@ pub struct PedRegisterArgs {
     #[arg(long, value_name = "FILE")]
     pub mapping: Option<PathBuf>,
     /// Who declares [default: the author of the file's last commit].
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = said)]
     pub by: Option<String>,
     /// From when on it holds (RFC 3339) [default: the time of the file's last commit, else now].
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
     /// Commit [default: the file's last commit].
-    #[arg(long, value_name = "COMMIT")]
+    #[arg(long, value_name = "COMMIT", value_parser = said)]
     pub commit: Option<String>,
     /// Wait until the declarations are in force.
     #[arg(long)]
@@ -311,6 +311,12 @@ pub enum DialectArg {
     Sqlite,
 }
 
+/// Text that says something: an unset variable of a pipeline must not become nobody.
+fn said(text: &str) -> Result<String, String> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() { Err("it is empty: leave the option out, or say it".into()) } else { Ok(trimmed.into()) }
+}
+
 /// Reads `30s`, `5m`, `2h`.
 fn interval(text: &str) -> Result<std::time::Duration, String> {
     let expected = || format!("{text:?} is not an interval: expected a whole number with s, m or h, such as 5m");
@@ -336,6 +342,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn who_and_which_commit_are_said_or_left_out() {
+        for option in ["--by", "--commit"] {
+            let asked = |value| Cli::try_parse_from(["podledger", "ped", "register", "a.yaml", option, value]);
+            assert!(asked("alice").is_ok());
+            assert!(asked("").is_err() && asked(" ").is_err(), "{option}");
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ async fn dispatch(cli: Cli, out: &mut impl Write) -> Result<Exit> {
         Command::Explain(args) => commands::explain::run(&args, out),
         Command::Snapshot(args) => {
             let ports = house::ports(&env, &args.data.data).await?;
-            snapshot::run(&args, ports.broker.as_ref(), ports.objects.as_ref(), ports.clock.now(), out).await
+            snapshot::run(&args, format, &ports, out).await
         }
         Command::Ped(PedCommand::Validate(args)) => commands::ped::validate(&args, format, out),
         Command::Ped(PedCommand::Register(args)) => {
@@ -74,7 +74,7 @@ async fn dispatch(cli: Cli, out: &mut impl Write) -> Result<Exit> {
             verify::write(&proof, format, out)
         }
         Command::Provision(args) => provision::run(&args, &env, format, out).await,
-        Command::Schema(SchemaCommand::Check) => schema::check(out),
+        Command::Schema(SchemaCommand::Check) => schema::check(format, out),
         Command::Schema(SchemaCommand::Ddl(args)) => schema::ddl(&args, out),
     }
 }

@@ -107,8 +107,62 @@ fn events_are_found_alone_and_in_lists() {
     let lines = short(list.to_string());
     assert_eq!(lines[..2], ["0 replica-changes 3", "1 replica-changes 4"]);
     assert!(lines[2].starts_with("2 "), "{lines:?}");
+    let untyped = |mut event: Value| {
+        event.as_object_mut().unwrap().retain(|key, _| key != "kind" && key != "apiVersion");
+        event
+    };
+    for version in [json!("audit.k8s.io/v1"), Value::Null] {
+        let list = json!({"kind": "EventList", "apiVersion": version, "items": [untyped(event(3))]});
+        assert_eq!(short(list.to_string()), ["0 replica-changes 3"], "{version}");
+    }
+    let bare = json!({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [{"verb": "patch"}]});
+    let line = &short(bare.to_string())[0];
+    assert!(line.starts_with("0 reject audit entry"), "{line}");
     let happened = json!({"kind": "Event", "apiVersion": "v1", "metadata": {"name": "x"}, "reason": "Scaled"});
     assert_eq!(short(happened.to_string()), ["0 skip Event of v1 is not collected"]);
+}
+
+#[test]
+fn an_object_of_another_group_is_another_thing() {
+    let object = |kind: &str, version: &str| json!({"kind": kind, "apiVersion": version, "metadata": {"name": "a"}});
+    for (kind, version) in [
+        ("Deployment", "v1"),
+        ("Deployment", "serving.knative.dev/v1"),
+        ("Node", "longhorn.io/v1beta2"),
+        ("HorizontalPodAutoscaler", "apps/v1"),
+    ] {
+        let line = format!("0 skip {kind} of {version} is not collected");
+        assert_eq!(short(object(kind, version).to_string()), [line]);
+    }
+    for (kind, version, table) in [
+        ("Deployment", "extensions/v1beta1", "gke_deployments"),
+        ("HorizontalPodAutoscaler", "extensions/v1beta1", "hpa_data"),
+        ("HorizontalPodAutoscaler", "autoscaling/v3", "hpa_data"),
+        ("Deployment", "", "gke_deployments"),
+    ] {
+        assert_eq!(short(object(kind, version).to_string()), [format!("0 {table} \"a\"")], "{version}");
+    }
+}
+
+#[test]
+fn words_and_numbers_of_yaml_mean_what_they_mean_to_kubectl() {
+    let deployment = |spec: &str| format!("kind: Deployment\nmetadata: {{name: d}}\nspec: {{{spec}}}\n");
+    let row = |spec: &str| explained(deployment(spec).as_bytes()).remove(0)["row"].clone();
+    let written = row("paused: yes, replicas: 1_000");
+    assert_eq!((&written["paused"], &written["desired_replicas"]), (&json!(true), &json!(1_000)));
+    let written = row("paused: off, replicas: 0b11, minReadySeconds: 089");
+    assert_eq!((&written["paused"], &written["desired_replicas"]), (&json!(false), &json!(3)));
+    // A declaration is not kubectl's: there a word is a word.
+    let reason = explained(format!("{PED}  changeReason: yes\n").as_bytes()).remove(0);
+    assert_eq!(reason["message"]["change_reason"], "yes");
+}
+
+#[test]
+fn what_the_snapshotter_leaves_out_is_in_no_row() {
+    let applied = "kubectl.kubernetes.io/last-applied-configuration";
+    let node = json!({"kind": "Node", "metadata": {"name": "n", "annotations": {applied: "{\"password\":\"hunter2\"}", "a": "b"}}});
+    let line = &explained(node.to_string().as_bytes())[0];
+    assert_eq!(line["row"]["annotations"], json!({"a": "b"}));
 }
 
 #[test]

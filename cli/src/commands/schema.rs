@@ -6,20 +6,27 @@ use anyhow::Result;
 use schemas::Table;
 use schemas::ddl::{self, Dialect};
 
-use crate::args::{DialectArg, SchemaDdlArgs};
+use crate::args::{DialectArg, Format, SchemaDdlArgs};
 use crate::exit::{Exit, UsageError};
+use crate::output::{Cell, Grid, write_json};
 
 /// Says whether every past version of every message stays readable.
-pub fn check(out: &mut impl Write) -> Result<Exit> {
+pub fn check(format: Format, out: &mut impl Write) -> Result<Exit> {
     let broken = schemas::check_compatibility();
+    let mut grid = Grid::new(["incompatibility"]);
     for incompatibility in &broken {
-        writeln!(out, "{incompatibility}")?;
+        grid.push([Cell::from(incompatibility.to_string())]);
     }
-    if broken.is_empty() {
-        writeln!(out, "every past version of every message is readable")?;
-        return Ok(Exit::Fine);
+    match format {
+        Format::Text if broken.is_empty() => writeln!(out, "every past version of every message is readable")?,
+        Format::Text => broken.iter().try_for_each(|incompatibility| writeln!(out, "{incompatibility}"))?,
+        Format::Json => {
+            let told: Vec<_> = broken.iter().map(ToString::to_string).collect();
+            write_json(&serde_json::json!({"readable": broken.is_empty(), "incompatibilities": told}), out)?;
+        }
+        Format::Csv => grid.write_csv(out)?,
     }
-    Ok(Exit::Failed)
+    Ok(if broken.is_empty() { Exit::Fine } else { Exit::Failed })
 }
 
 /// Prints tables and views.
@@ -40,4 +47,22 @@ pub fn ddl(args: &SchemaDdlArgs, out: &mut impl Write) -> Result<Exit> {
         writeln!(out, "{};\n", statement.trim_end().trim_end_matches(';'))?;
     }
     Ok(Exit::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_is_told_in_the_format_asked_for() {
+        let told = |format| {
+            let mut out = Vec::new();
+            assert_eq!(check(format, &mut out).unwrap(), Exit::Fine);
+            String::from_utf8(out).unwrap()
+        };
+        let json: serde_json::Value = serde_json::from_str(&told(Format::Json)).unwrap();
+        assert_eq!(json, serde_json::json!({"readable": true, "incompatibilities": []}));
+        assert_eq!(told(Format::Csv), "incompatibility\n");
+        assert_eq!(told(Format::Text), "every past version of every message is readable\n");
+    }
 }

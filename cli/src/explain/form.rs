@@ -14,11 +14,19 @@ pub(super) enum Piece<'a> {
     /// A JSON value.
     Json(&'a RawValue),
     /// A YAML document.
-    Yaml(Node),
+    Yaml(Yaml<'a>),
     /// Something that cannot be read, and why.
     Broken(String),
     /// Nothing at all.
     Nothing,
+}
+
+/// A YAML document: as a tree, and the text it was read from.
+pub(super) struct Yaml<'a> {
+    pub(super) node: Node,
+    pub(super) text: &'a str,
+    /// The line of the file the text begins at, from 1.
+    pub(super) first_line: usize,
 }
 
 /// First bytes of gzip (RFC 1952).
@@ -156,12 +164,12 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// Whether all of a text is YAML that holds a collection; collects its documents.
-fn yaml_is_read(text: &[u8], documents: &mut Vec<Node>) -> bool {
+fn yaml_is_read<'a>(text: &'a [u8], documents: &mut Vec<Yaml<'a>>) -> bool {
     yaml::documents(text).iter().all(|document| {
         let Ok(text) = std::str::from_utf8(document.bytes) else { return false };
         match yaml::parse(text, document.first_line, YAML_LIMITS) {
             Ok(Some(node)) => {
-                documents.push(node);
+                documents.push(Yaml { node, text, first_line: document.first_line });
                 true
             }
             Ok(None) => true,
@@ -188,7 +196,7 @@ fn yaml_documents(text: &[u8], take: &mut dyn FnMut(Piece<'_>)) {
             }
         };
         match yaml::parse(part, document.first_line, YAML_LIMITS) {
-            Ok(Some(node)) => take(Piece::Yaml(node)),
+            Ok(Some(node)) => take(Piece::Yaml(Yaml { node, text: part, first_line: document.first_line })),
             Ok(None) => {}
             Err(error) => take(Piece::Broken(format!("YAML, {error}"))),
         }

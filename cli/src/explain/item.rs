@@ -1,11 +1,12 @@
 //! Values into items: what is one object, entry, event or declaration.
 
+use platform::kubernetes::{YamlFault, yaml_to_json};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::envelope;
-use super::form::{self, Piece};
+use super::form::{self, Piece, Yaml};
 use super::{MAX_OBJECT_BYTES, MAX_WRAPPING, YAML_LIMITS};
 use crate::ped;
 use crate::yaml::{self, Node, Value};
@@ -47,18 +48,27 @@ pub(super) fn each(bytes: &[u8], take: &mut Take<'_>) {
 pub(super) fn each_at(bytes: &[u8], wrapping: usize, take: &mut Take<'_>) {
     form::each(bytes, &mut |piece| match piece {
         Piece::Json(value) => of_value(value, None, wrapping, take),
-        Piece::Yaml(node) => of_node(node, wrapping, take),
+        Piece::Yaml(document) => of_document(document, wrapping, take),
         Piece::Broken(reason) => take(Item::Reject(reason)),
         Piece::Nothing => take(Item::Skip("nothing in it".to_owned())),
     });
 }
 
-/// The items of a YAML document.
-fn of_node(node: Node, wrapping: usize, take: &mut Take<'_>) {
+/// The items of a YAML document. What is no declaration is read again as dumps are read, in which
+/// words mean what they mean to `kubectl`.
+fn of_document(document: Yaml<'_>, wrapping: usize, take: &mut Take<'_>) {
+    let Yaml { node, text, first_line } = document;
     if is_ped(node.get("kind").and_then(Node::text), node.get("apiVersion").and_then(Node::text)) {
         return take(Item::Ped(node));
     }
-    match serde_json::from_str::<Box<RawValue>>(&node.to_json()) {
+    let json = match yaml_to_json(text) {
+        Ok(json) => json,
+        Err(YamlFault { line, column, reason }) => {
+            let line = first_line as u64 + line.saturating_sub(1);
+            return take(Item::Reject(format!("YAML, line {line}, column {column}: {reason}")));
+        }
+    };
+    match serde_json::from_slice::<Box<RawValue>>(&json) {
         Ok(json) => of_value(&json, None, wrapping, take),
         Err(error) => take(Item::Reject(format!("YAML, line {}: as JSON: {error}", node.line))),
     }
@@ -161,11 +171,13 @@ fn of_object(value: &RawValue, inherited: Option<Inherited<'_>>, wrapping: usize
     if is_ped(kind.as_deref(), api_version.as_deref()) {
         return ped(value, take);
     }
-    if probe.is_audit(kind.as_deref(), api_version.as_deref()) {
+    let untyped = kind.is_none() && probe.is_log_entry();
+    let kind = kind.or_else(|| inherited.map(|inherited| inherited.kind.to_owned()));
+    let of_list = inherited.map(|inherited| inherited.api_version.to_owned()).filter(|version| !version.is_empty());
+    let api_version = api_version.or(of_list);
+    if untyped || probe.is_audit_event(kind.as_deref(), api_version.as_deref()) {
         return take(Item::Audit(value.get()));
     }
-    let kind = kind.or_else(|| inherited.map(|inherited| inherited.kind.to_owned()));
-    let api_version = api_version.or_else(|| inherited.map(|inherited| inherited.api_version.to_owned()));
     match kind {
         Some(kind) => of_kind(value, &probe, kind, api_version.unwrap_or_default(), wrapping, take),
         None => of_wrapping(&probe, wrapping, take),
@@ -219,18 +231,20 @@ fn of_wrapping(probe: &Probe<'_>, wrapping: usize, take: &mut Take<'_>) {
 }
 
 impl Probe<'_> {
-    /// Whether it is a Cloud Logging entry or a native audit event. Collectors drop the version of
-    /// some events.
-    fn is_audit(&self, kind: Option<&str>, api_version: Option<&str>) -> bool {
+    /// Whether what has no kind is a Cloud Logging entry.
+    fn is_log_entry(&self) -> bool {
         let payload = self.proto_payload.is_some() || self.text_payload.is_some() || self.json_payload.is_some();
-        let entry = kind.is_none() && (payload || self.log_name.is_some() || self.insert_id.is_some());
+        payload || self.log_name.is_some() || self.insert_id.is_some()
+    }
+
+    /// Whether it is a native audit event. Collectors drop the version of some events.
+    fn is_audit_event(&self, kind: Option<&str>, api_version: Option<&str>) -> bool {
         let about_a_call = self.object_ref.is_some() || self.request_uri.is_some() || self.audit_id.is_some();
-        let native = match (kind, api_version) {
+        match (kind, api_version) {
             (Some("Event"), Some(version)) => version.starts_with("audit.k8s.io/"),
             (Some("Event") | None, None) => self.verb.is_some() && about_a_call && self.metadata.is_none(),
             _ => false,
-        };
-        entry || native
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use normalizer::LabelKeys;
 use normalizer::map::{Reject, Rows, Seat};
+use platform::kubernetes::is_its_group;
 use platform::ports::Kind;
 use schemas::Table;
 
@@ -30,22 +31,14 @@ impl Owners {
 }
 
 /// Whether the pipeline collects objects of a kind; an API version that is missing counts as the
-/// right one, since items of lists lack it and people get it wrong.
+/// right one, since items of lists lack it.
 pub fn is_collected(kind: &str, api_version: &str) -> bool {
     collected(kind, api_version).is_some()
 }
 
 /// The kind of an object that the pipeline collects.
 fn collected(kind: &str, api_version: &str) -> Option<Kind> {
-    let found = Kind::of_object(kind)?;
-    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-    let served = match found {
-        Kind::Pods | Kind::Nodes => group.is_empty(),
-        Kind::Deployments | Kind::ReplicaSets => matches!(group, "" | "apps" | "extensions"),
-        Kind::HorizontalPodAutoscalers => matches!(group, "" | "autoscaling"),
-        Kind::Clusters | Kind::Documents | Kind::Collection(_) | Kind::Unreadable => false,
-    };
-    served.then_some(found)
+    Kind::of_object(kind).filter(|kind| is_its_group(*kind, api_version))
 }
 
 /// Writes the lines of an object.
@@ -69,7 +62,7 @@ pub(super) fn explain(object: &Object<'_>, options: &Options, owners: &Owners, l
     }
 }
 
-/// The rows of an object, as the normalizer makes them.
+/// The rows of an object: redacted as the snapshotter stores it, then as the normalizer maps it.
 fn mapped(kind: Kind, object: &Object<'_>, options: &Options, owners: &Owners) -> Result<Rows, Reject> {
     let seat = Seat {
         cluster: options.cluster.clone(),
@@ -79,5 +72,14 @@ fn mapped(kind: Kind, object: &Object<'_>, options: &Options, owners: &Owners) -
         owners: &owners.0,
         node_count: None,
     };
-    normalizer::map::object(kind, object.json.get().as_bytes(), &seat)
+    let mut stored = Vec::with_capacity(object.json.get().len());
+    match snapshotter::redaction::redact(object.json.get().as_bytes(), &mut stored) {
+        Ok(_) => normalizer::map::object(kind, &stored, &seat),
+        // What cannot be redacted has no rows; where the mapping cannot read it either, its sentence
+        // says more.
+        Err(error) => {
+            let unmapped = normalizer::map::object(kind, object.json.get().as_bytes(), &seat).err();
+            Err(unmapped.unwrap_or_else(|| Reject { object: None, reason: error.to_string() }))
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::field::Field;
 use super::folder::text_of;
 use super::{LIMITS, MAX_FILE_BYTES, PedError, Problem};
+use crate::exit::UsageError;
 use crate::yaml::{self, Node, Value};
 use platform::nearest::nearest;
 
@@ -32,11 +33,11 @@ impl Mapping {
     /// Reads a mapping file.
     ///
     /// # Errors
-    /// It cannot be read, or [`Mapping::parse`] refuses it.
-    pub fn read(path: &Path) -> Result<Self, PedError> {
+    /// It cannot be read, or [`Mapping::parse`] refuses it: wrong configuration either way.
+    pub fn read(path: &Path) -> Result<Self, UsageError> {
         let file = path.display().to_string();
-        let text = text_of(path).map_err(|error| PedError::one(&file, 1, 1, format!("cannot be read: {error}")))?;
-        Self::parse(&text, &file)
+        let text = text_of(path).map_err(|error| UsageError(format!("mapping {file}: cannot be read: {error}")))?;
+        Self::parse(&text, &file).map_err(|error| UsageError(error.to_string()))
     }
 
     /// Reads the text of a mapping file.

@@ -23,6 +23,9 @@ use crate::{house, registration};
 
 /// Runs the stages: once, or until it is asked to stop.
 pub async fn run(args: &UpArgs, env: Env, format: Format, out: &mut impl Write) -> Result<Exit> {
+    if let Some(ped) = &args.ped {
+        std::fs::metadata(ped).map_err(|error| UsageError(format!("declarations {}: {error}", ped.display())))?;
+    }
     let data = DataDir::open(&args.data.data)?;
     let _lock = data.lock()?; // held until the end
     let mut settings = house::settings(&env, &data)?;

@@ -61,6 +61,9 @@ pub(super) fn of(args: &UpArgs) -> Result<Option<Source>> {
 fn folder_name(folder: &Path) -> Result<String> {
     let absolute: PathBuf =
         folder.canonicalize().map_err(|error| UsageError(format!("dump {}: {error}", folder.display())))?;
+    if !absolute.is_dir() {
+        return Err(UsageError(format!("dump {}: a file, expected a folder of files", folder.display())).into());
+    }
     Ok(absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
 }
 

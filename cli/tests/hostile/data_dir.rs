@@ -126,6 +126,13 @@ fn a_directory_in_use_is_not_used_twice_and_its_user_goes_on() {
             && listed.json()["compared"].as_i64().is_some_and(|compared| compared > 0)
             && house.deployments() == ["right"]
     });
+    let asked = house.run(&["snapshot", "--cluster", "shop", "--wait", "--data", "data", "--format", "json"]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    let (asked, kind) = (asked.json(), "deployments");
+    assert_eq!((&asked["kinds"][kind]["rows"], &asked["kinds"][kind]["rejects"]), (&1.into(), &0.into()), "{asked}");
+    let id = asked["request_id"].as_str().unwrap();
+    let loaded = house.column(&format!("SELECT name FROM gke_deployments WHERE snapshot_id = '{id}'"));
+    assert_eq!(loaded, ["right"], "who waited finds the rows");
     assert_eq!(first.stop(), Some(0));
     assert_eq!(house.up(&[]).code, Some(0), "free again");
     house.assert_whole();

@@ -109,3 +109,33 @@ fn a_ped_path_that_is_not_there_is_refused_by_name() {
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.out.contains("no/such/folder: cannot be read"), "{ended:?}");
 }
+
+#[test]
+fn a_run_on_declarations_that_are_not_there_does_not_begin() {
+    let house = written();
+    let ended = house.up(&["--ped", "no/such/folder"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("declarations no/such/folder: "), "{ended:?}");
+    assert!(!house.path("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_wrong_mapping_is_wrong_configuration() {
+    let house = written();
+    house.write("mapping.yaml", "maxReplicaz: spec.max\n");
+    for (mapping, said) in [("no/such.yaml", "mapping no/such.yaml: cannot be read"), ("mapping.yaml", "maxReplicaz")] {
+        for arguments in [&["ped", "validate", "ped"][..], &["up", "--once", "--dump", "dump", "--ped", "ped"]] {
+            let ended = house.run(&[arguments, &["--mapping", mapping]].concat());
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            assert!(ended.err.contains(said), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_no_dump() {
+    let house = written();
+    let ended = house.run(&["up", "--once", "--dump", "ped/right.yaml", "--data", "data"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("dump ped/right.yaml: a file, expected a folder of files"), "{ended:?}");
+}

@@ -14,7 +14,7 @@ mod listing;
 mod live;
 pub mod sim;
 
-pub use dump::{DumpCluster, TAKEN_AT};
+pub use dump::{DumpCluster, TAKEN_AT, YamlFault, is_its_group, yaml_to_json};
 pub use gke::{CredentialsMaker, GkeCluster, GkeName, GkeRoute, GkeSettings, Tokens};
 pub use live::{KubeCluster, KubeSettings};
 pub use sim::{SimCluster, SimSettings};

@@ -141,7 +141,8 @@ pub(crate) fn row(text: &str, seat: &Seat<'_>) -> Result<GkeDeployments, Fault> 
         available_replicas: status.available_replicas.0,
         updated_replicas: status.updated_replicas.0,
         unavailable_replicas: status.unavailable_replicas.0,
-        strategy: text_of(&spec.strategy.r#type).unwrap_or(DEFAULT_STRATEGY).to_owned(),
+        // To the API an empty word is an absent one.
+        strategy: text_of(&spec.strategy.r#type).filter(|word| !word.is_empty()).unwrap_or(DEFAULT_STRATEGY).to_owned(),
         max_surge: share(&spec.strategy, &spec.strategy.rolling_update.max_surge),
         max_unavailable: share(&spec.strategy, &spec.strategy.rolling_update.max_unavailable),
         progress_deadline_seconds: Some(

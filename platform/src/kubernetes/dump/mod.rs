@@ -9,9 +9,11 @@ mod yaml;
 mod yaml_document;
 
 pub use files::TAKEN_AT;
+pub use sort::is_its_group;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub use yaml::{YamlFault, to_json as yaml_to_json};
 
 use anyhow::{Context as _, anyhow};
 use async_trait::async_trait;

@@ -58,8 +58,10 @@ pub(super) fn item_kind(list: &ListHead) -> Option<&str> {
     list.kind.as_deref()?.strip_suffix("List").filter(|kind| !kind.is_empty())
 }
 
-/// Other API groups have kinds of the same names (`Node` of `longhorn.io`); those are other things.
-fn is_its_group(kind: Kind, api_version: &str) -> bool {
+/// Whether an API version is of a group that has objects of a kind; one that nothing says counts as
+/// the right one. Other API groups have kinds of the same names (`Node` of `longhorn.io`); those are
+/// other things.
+pub fn is_its_group(kind: Kind, api_version: &str) -> bool {
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     match kind {
         _ if api_version.is_empty() => true,

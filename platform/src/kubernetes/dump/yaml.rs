@@ -23,17 +23,20 @@ const JSON_BOUND_BYTES: usize = 64 * 1024 * 1024;
 /// A document that is not YAML, or not of the kind that can be JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at line {line}, column {column}")]
-pub(super) struct YamlFault {
+pub struct YamlFault {
     /// Line within the text, from 1.
-    pub(super) line: u64,
+    pub line: u64,
     /// Column, from 1.
-    pub(super) column: u64,
+    pub column: u64,
     /// What is wrong.
-    pub(super) reason: String,
+    pub reason: String,
 }
 
-/// The JSON of a YAML text: one value per document, on lines of their own.
-pub(super) fn to_json(text: &str) -> Result<Vec<u8>, YamlFault> {
+/// The JSON of a YAML text: one value per document, on lines of their own. The words are `kubectl`'s.
+///
+/// # Errors
+/// The text is not YAML, has a key twice or a collection as a key, or grows beyond 64 MiB.
+pub fn to_json(text: &str) -> Result<Vec<u8>, YamlFault> {
     let options = granit_parser::options! { emit_comments: false };
     let mut writer = Writer::default();
     for event in Parser::new_from_str_with_options(text, options) {

@@ -30,6 +30,7 @@ fn defaults_are_those_of_the_api() {
             600,
             false,
         ),
+        (json!({"strategy": {"type": ""}}), 1, "RollingUpdate", Some("25%"), Some("25%"), 600, false),
         (json!({"strategy": {"type": "Recreate"}}), 1, "Recreate", None, None, 600, false),
         (json!({"strategy": {"type": "BlueGreen"}}), 1, "BlueGreen", Some("25%"), Some("25%"), 600, false),
         (

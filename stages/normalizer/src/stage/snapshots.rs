@@ -90,14 +90,15 @@ impl Snapshot {
         nodes.complete.then_some(nodes.object_count)
     }
 
-    /// Owners by the snapshot's `ReplicaSets`; empty where these are not complete or too many.
+    /// Owners by those `ReplicaSets` that were listed, all of them or not: what one says of its
+    /// owner is true whatever became of the others. Empty where they are too many.
     pub(super) async fn owners(&self, objects: &Store) -> Result<Arc<Owners>, HandleError> {
         self.owners.get_or_try_init(|| self.build(objects)).await.map(Arc::clone)
     }
 
     async fn build(&self, objects: &Store) -> Result<Arc<Owners>, HandleError> {
         let mut owners = Owners::new();
-        let listed = self.manifest.kinds.get(Kind::ReplicaSets.name()).filter(|kind| kind.complete);
+        let listed = self.manifest.kinds.get(Kind::ReplicaSets.name());
         for part in listed.into_iter().flat_map(|kind| &kind.parts) {
             let stored = store::raw_part(objects, &part.object).await?;
             let read =

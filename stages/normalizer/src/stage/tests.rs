@@ -132,16 +132,18 @@ async fn what_an_unfinished_other_version_left_is_replaced() {
 }
 
 #[tokio::test]
-async fn without_complete_replica_sets_owners_are_found_by_hash() {
+async fn of_an_incomplete_listing_the_replica_sets_that_are_there_tell_the_owner() {
     let mut world = World::new();
-    world.kind("pods", true, &[&[pod("a-1", "r1")]]).await;
+    world.kind("pods", true, &[&[pod("a-1", "r1"), pod("c-1", "r9")]]).await;
     world.kind("replicasets", false, &[&[replica_set("r1", "a")]]).await;
     world.kind("nodes", false, &[]).await;
     world.kind("clusters", true, &[&[json!({})]]).await;
     world.finish().await;
     let published = world.handle_all().await;
-    let row = rows::<GkePods>(&world, &published[0]).await.remove(0);
-    assert_eq!((row.deployment_name.as_deref(), row.owner_method.as_str()), (Some("by-hash"), "hash"));
+    let rows_of_pods = rows::<GkePods>(&world, &published[0]).await;
+    let found: Vec<_> =
+        rows_of_pods.iter().map(|row| (row.deployment_name.as_deref(), row.owner_method.as_str())).collect();
+    assert_eq!(found, [(Some("a"), "uid"), (Some("by-hash"), "hash")]);
     assert_eq!(rows::<GkeClusters>(&world, &published[2]).await[0].node_count, None);
 }
 
