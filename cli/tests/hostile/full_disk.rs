@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::house::{House, NOW, ended};
+use crate::house::{House, UP, ended};
 use crate::workload::{declaration, deployment, list};
 
 /// The bound of the first run, in KiB: less than the smallest database.
@@ -38,20 +38,7 @@ fn cramped(house: &House, kib: u64) -> crate::house::Ended {
     let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
     let mut command = Command::new("bash");
     command.args(["-c", script, "bash", &kib.to_string(), env!("CARGO_BIN_EXE_podledger")]);
-    command.args([
-        "up",
-        "--once",
-        "--dump",
-        "dump",
-        "--ped",
-        "ped",
-        "--cluster",
-        "shop",
-        "--at",
-        NOW,
-        "--data",
-        "data",
-    ]);
+    command.args([UP, &["--ped", "ped"]].concat());
     command.args(["--timeout", "2s"]);
     house.settle(&mut command);
     ended(command.envs(SHORT).env("PODLEDGER_LOG", "warn,podledger_notifier=off"))
@@ -83,20 +70,7 @@ fn a_full_disk_is_told_and_with_room_the_next_run_completes() {
             true => at_start += 1,
             false => in_the_middle += 1,
         }
-        let mut command = house.command([
-            "up",
-            "--once",
-            "--dump",
-            "dump",
-            "--ped",
-            "ped",
-            "--cluster",
-            "shop",
-            "--at",
-            NOW,
-            "--data",
-            "data",
-        ]);
+        let mut command = house.command([UP, &["--ped", "ped"]].concat());
         let again = ended(command.envs(SHORT));
         assert_eq!(again.code, Some(0), "{kib} KiB: {again:?}");
         assert_eq!(tables(&house), expected, "{kib} KiB");

@@ -11,7 +11,9 @@ use tempfile::TempDir;
 /// The program under test.
 const PODLEDGER: &str = env!("CARGO_BIN_EXE_podledger");
 /// The time of every run: the same files at the same time are the same snapshot.
-pub(crate) const NOW: &str = "2026-11-20T09:00:00Z";
+const NOW: &str = "2026-11-20T09:00:00Z";
+/// One snapshot of `dump/` as cluster `shop`; what else is to be said of it follows.
+pub(crate) const UP: &[&str] = &["up", "--once", "--dump", "dump", "--cluster", "shop", "--at", NOW, "--data", "data"];
 
 /// A place to run in.
 pub(crate) struct House {
@@ -79,10 +81,7 @@ impl House {
 
     /// Takes one snapshot of `dump/` as cluster `shop` and returns the report as JSON.
     pub(crate) fn up(&self, more: &[&str]) -> Ended {
-        let mut arguments = vec!["up", "--once", "--dump", "dump", "--cluster", "shop", "--at", NOW, "--data", "data"];
-        arguments.extend(["--format", "json"]);
-        arguments.extend(more);
-        self.run(&arguments)
+        self.run(&[UP, &["--format", "json"], more].concat())
     }
 
     /// Rows of the warehouse, every value as text.

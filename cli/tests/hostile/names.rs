@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::house::House;
+use crate::house::{House, UP};
 use crate::workload::{deployment, list};
 
 /// Names no API server would accept; a dump may hold anything.
@@ -67,20 +67,7 @@ fn hostile_names_stay_within_json() {
 #[test]
 fn hostile_names_are_no_formulas_in_csv() {
     let house = hostile();
-    let ended = house.run(&[
-        "up",
-        "--once",
-        "--dump",
-        "dump",
-        "--cluster",
-        "shop",
-        "--data",
-        "data",
-        "--policy",
-        "policy.yaml",
-        "--format",
-        "csv",
-    ]);
+    let ended = house.run(&[UP, &["--policy", "policy.yaml", "--format", "csv"]].concat());
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let listed = house.run(&["alerts", "list", "--data", "data", "--format", "csv"]);
     for out in [&ended.out, &listed.out] {
@@ -105,18 +92,7 @@ fn hostile_names_are_no_formulas_in_csv() {
 #[test]
 fn hostile_names_cannot_steer_a_terminal_or_forge_a_line() {
     let house = hostile();
-    let ended = house.run(&[
-        "up",
-        "--once",
-        "--dump",
-        "dump",
-        "--cluster",
-        "shop",
-        "--data",
-        "data",
-        "--policy",
-        "policy.yaml",
-    ]);
+    let ended = house.run(&[UP, &["--policy", "policy.yaml"]].concat());
     let listed = house.run(&["alerts", "list", "--data", "data"]);
     for out in [&ended.out, &listed.out] {
         assert!(!out.contains('\u{1b}'), "{out}");
@@ -149,7 +125,7 @@ fn names_on_the_command_line_are_checked() {
 #[test]
 fn one_name_for_two_clusters_is_a_start_up_error() {
     let house = hostile();
-    let mut command = house.command(["up", "--once", "--data", "data"]);
+    let mut command = house.command(UP);
     let ended = crate::house::ended(command.env("PODLEDGER_CLUSTERS", "shop=dump:dump,shop=sim:1"));
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.err.contains("PODLEDGER_CLUSTERS: cluster shop: configured twice"), "{ended:?}");

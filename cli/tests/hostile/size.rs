@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use crate::house::{House, NOW};
+use crate::house::{House, UP};
 use crate::workload::deployment;
 
 /// Size of the object.
@@ -74,9 +74,7 @@ fn an_object_of_200_mb_is_rejected_in_bounded_memory() {
     let house = House::new();
     list_with_a_giant(&house.path("dump/list.json"));
     sparse_giant(&house.path("dump/single.json"));
-    let arguments =
-        ["up", "--once", "--dump", "dump", "--cluster", "shop", "--at", NOW, "--data", "data", "--format", "json"];
-    let (code, out, peak) = peak_of(&house, &arguments);
+    let (code, out, peak) = peak_of(&house, &[UP, &["--format", "json"]].concat());
     assert_eq!(code, Some(0), "{out}");
     assert_eq!(house.deployments(), ["after", "before"]);
     let mut reasons = house.column("SELECT reason FROM rejected_rows");
