@@ -34,6 +34,19 @@ async fn a_kind_is_loaded_when_all_its_parts_are_rows_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_part_whose_rows_were_deleted_before_they_were_loaded_is_told_and_not_forgotten() {
+    let world = World::default();
+    let snapshot = Snapshot::stored(&world, "s-1", &[(3, 0), (2, 1)]);
+    let batch = snapshot.normalize(&world, 0);
+    world.process().handle(&batch).await.unwrap(); // the other part is still coming
+    let note = snapshot.keys.done_part(0, "pods", 0);
+    assert!(world.store.0.lock().unwrap().remove(&note).is_some());
+    let outcome = world.process().handle(&batch).await;
+    let Err(HandleError::Poison(reason)) = outcome else { panic!("{outcome:?}") };
+    assert!(reason.to_string().contains(&note), "{reason}");
+}
+
+#[tokio::test]
 async fn the_ledger_adds_up_and_tells_of_kinds_that_have_no_parts() {
     let world = World::default();
     for batch in Snapshot::stored(&world, "s-1", &[(3, 0), (2, 1)]).normalized(&world) {
