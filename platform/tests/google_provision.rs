@@ -4,12 +4,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use google_cloud_auth::credentials::anonymous;
+use google_cloud_storage::client::StorageControl;
+use google_cloud_storage::model::bucket::Lifecycle;
+use google_cloud_storage::model::bucket::lifecycle::Rule;
+use google_cloud_storage::model::bucket::lifecycle::rule::{Action, Condition};
+use google_cloud_wkt::FieldMask;
 use podledger_platform::google::provision::{
     BucketProvision, BucketSettings, DeadLetter, Encoding, Finding, KeptFor, PubsubProvision, PubsubWanted, Retry,
     SchemaWanted, State, SubscriptionSettings, TopicSettings, compare_bucket, compare_pubsub,
 };
 use podledger_platform::google::{PubsubBroker, PubsubEmulator, PubsubSettings};
 use podledger_platform::ports::{Broker as _, Flow, Outgoing, PortError};
+use podledger_platform::testkit::proxy::{Fault, Proxy};
 use podledger_platform::testkit::servers::{Built, Server};
 use schemas::{Subscription, Topic};
 use serde_json::{Value, json};
@@ -223,6 +230,7 @@ fn bucket(days: i32) -> BucketSettings {
         storage_class: "STANDARD".into(),
         uniform_access: true,
         public_access_prevented: true,
+        prefix: String::new(),
         lifecycle: BTreeMap::from([("raw/".to_owned(), KeptFor { days })]),
     }
 }
@@ -250,6 +258,67 @@ async fn a_bucket_is_made_once_and_its_objects_are_only_ever_kept_longer() {
     assert_ne!(longer, made);
     assert_eq!(provision_bucket(&client, &bucket(30)).await.unwrap().state, State::Refused);
     assert_eq!(client.look().await.unwrap().unwrap(), longer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_loads_leave_is_deleted_late_and_a_rule_that_deletes_what_is_kept_is_refused() {
+    tls();
+    let Some(server) = Built::find("storage").map(|storage| storage.start(&[])) else { return };
+    let client = BucketProvision::open("leavings", "test", Some(&server.url("http"))).await.unwrap();
+    let wanted = |days: i32| {
+        let mut wanted = bucket(400);
+        wanted.lifecycle.insert("state/loader/".to_owned(), KeptFor { days });
+        wanted
+    };
+    provision_bucket(&client, &wanted(90)).await.unwrap();
+    for (days, state) in [(90, State::Same), (120, State::Different), (120, State::Same), (119, State::Refused)] {
+        assert_eq!(provision_bucket(&client, &wanted(days)).await.unwrap().state, state, "{days} days");
+    }
+    // A bucket of before keeps them for ever: that is not shortened.
+    let older = BucketProvision::open("older", "test", Some(&server.url("http"))).await.unwrap();
+    provision_bucket(&older, &bucket(400)).await.unwrap();
+    let refused = provision_bucket(&older, &wanted(120)).await.unwrap();
+    assert_eq!((refused.state, refused.differences[0].found.as_str()), (State::Refused, "state/loader/ for ever"));
+
+    let control = StorageControl::builder()
+        .with_endpoint(server.url("http"))
+        .with_credentials(anonymous::Builder::new().build())
+        .build()
+        .await
+        .unwrap();
+    let name = "projects/_/buckets/leavings";
+    let there = control.get_bucket().set_name(name).send().await.unwrap();
+    let mut rules = there.lifecycle.clone().unwrap().rule;
+    assert_eq!(rules.len(), 2);
+    let everything = Condition::new().set_age_days(3_650);
+    rules.push(Rule::new().set_action(Action::new().set_type("Delete")).set_condition(everything));
+    let version = there.metageneration;
+    let changed = there.set_lifecycle(Lifecycle::new().set_rule(rules));
+    let update = control.update_bucket().set_bucket(changed).set_if_metageneration_match(version);
+    update.set_update_mask(FieldMask::default().set_paths(["lifecycle"])).send().await.unwrap();
+    let refused = provision_bucket(&client, &wanted(120)).await.unwrap();
+    assert_eq!((refused.state, refused.differences[0].found.as_str()), (State::Refused, "everything 3650d"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_never_answers_is_a_failure_and_not_waited_for() {
+    tls();
+    let Some(server) = Built::find("storage").map(|storage| storage.start(&[])) else { return };
+    let proxy = Proxy::start(server.address("http")).await;
+    let client = BucketProvision::open("hanging", "test", Some(&proxy.url())).await.unwrap();
+    let client = client.with_calls_within(Duration::from_millis(300));
+    let (_, step) = compare_bucket("hanging", &bucket(30), None);
+    proxy.set(Fault::Hang).await;
+    let patience = Duration::from_secs(30);
+    let looked = tokio::time::timeout(patience, client.look()).await.expect("it is not waited for").unwrap_err();
+    assert!(matches!(looked, PortError::DidNotHappen { .. }), "{looked}");
+    let step = step.unwrap();
+    let made = tokio::time::timeout(patience, client.step(&step)).await.expect("it is not waited for").unwrap_err();
+    assert!(matches!(made, PortError::MayHaveHappened { .. }), "{made}");
+    for error in [looked, made] {
+        assert!(error.to_string().contains("bucket hanging") && error.to_string().contains("300ms"), "{error}");
+    }
+    assert!(proxy.counts().stood_still > 0, "the fault struck");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@
 mod one_message;
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use one_message::{NoObjects, OneMessage};
 const CHILD: &str = "TEST_IS_CHILD";
 /// Set to make the child's handler never end.
 const ENDLESS: &str = "TEST_ENDLESS_HANDLER";
+/// What the child that is a binary needs.
+const NEEDS: Needs = Needs::MESSAGES_AND_OBJECTS.and_warehouse();
 /// What `kill -9` sends.
 const SIGKILL: i32 = 9;
 
@@ -112,6 +115,27 @@ fn a_second_signal_exits_at_once() {
 }
 
 #[test]
+fn a_process_that_cannot_open_its_ports_yet_stops_when_it_is_asked_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (folder, silent) = (tempfile::tempdir().unwrap(), listener.local_addr().unwrap().to_string());
+    let (broker, objects) = (folder.path().join("broker.db"), folder.path().join("objects"));
+    let child = Running::start(
+        "child_is_a_binary",
+        &[
+            ("PODLEDGER_BROKER", &format!("sqlite:{}", broker.display())),
+            ("PODLEDGER_OBJECTS", &format!("file:{}", objects.display())),
+            ("PODLEDGER_WAREHOUSE", "bigquery:test.ledger"),
+            ("BIGQUERY_EMULATOR_HOST", &silent),
+        ],
+    );
+    // It asks the warehouse, which never answers.
+    let (_asked, _) = listener.accept().unwrap();
+    child.terminate();
+    let (_, output, errors) = child.end();
+    assert!(output.contains("exit status 0"), "{output}{errors}");
+}
+
+#[test]
 fn a_crash_point_kills_the_process_on_its_side_of_the_effect() {
     for (point, effects, returns) in [
         ("loader.broker.publish.before:2", 1, 1),
@@ -128,7 +152,14 @@ fn a_crash_point_kills_the_process_on_its_side_of_the_effect() {
 
 #[test]
 fn wrong_configuration_exits_with_two_and_names_the_variable() {
-    let cases: [(&[(&str, &str)], &str); 4] = [
+    let local = [
+        ("PODLEDGER_BROKER", "pubsub:acme"),
+        ("PODLEDGER_OBJECTS", "gs://acme"),
+        ("PODLEDGER_WAREHOUSE", "bigquery:acme.d"),
+        ("PUBSUB_EMULATOR_HOST", "nowhere"),
+    ];
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&local, "open the broker: PUBSUB_EMULATOR_HOST: "),
         (&[], "PODLEDGER_BROKER: not set (expected: sqlite:PATH or pubsub:PROJECT)"),
         (&[("PODLEDGER_BROKER", "sqlte:x")], "did you mean \"sqlite\"?"),
         (&[("PODLEDGER_FAULTS", "fial=0.1")], "did you mean \"fail\"?"),
@@ -149,7 +180,7 @@ fn is_child() -> bool {
 #[ignore = "the child of other tests"]
 fn child_is_a_binary() {
     if is_child() {
-        let code = podledger_platform::runtime::main("loader", Needs::MESSAGES_AND_OBJECTS, |_, _| unreachable!());
+        let code = podledger_platform::runtime::main("loader", NEEDS, |_, _| unreachable!());
         // The only way to look into an exit code is its debug form.
         let digits: String = format!("{code:?}").chars().filter(char::is_ascii_digit).collect();
         println!("exit status {digits}");

@@ -8,7 +8,6 @@ use platform::google::provision::{
     compare_pubsub,
 };
 use platform::google::{Emulators, PubsubEmulator};
-use platform::ports::PortError;
 use platform::runtime::{BrokerAddress, ObjectsAddress, RuntimeSettings, WarehouseAddress};
 use platform::runtime::{open_broker, open_objects, open_warehouse};
 
@@ -99,7 +98,7 @@ async fn of_broker(address: &BrokerAddress, topology: &Topology, emulator: Optio
             embedded(Embedded::Broker(address.clone()), "broker", format!("sqlite:{}", path.display()), path.clone())
         }
         BrokerAddress::Pubsub { project } => {
-            let client = PubsubProvision::open(project, emulator).await.map_err(told)?;
+            let client = PubsubProvision::open(project, emulator).await?;
             let place = Place::Pubsub { client, wanted: topology.pubsub(project) };
             Target { address: format!("pubsub:{project}"), place }
         }
@@ -120,7 +119,7 @@ async fn of_objects(
             let project = project.ok_or_else(|| {
                 UsageError(format!("gs://{bucket}: the address names no project to make the bucket in: add --project"))
             })?;
-            let client = BucketProvision::open(bucket, &project, emulator).await.map_err(told)?;
+            let client = BucketProvision::open(bucket, &project, emulator).await?;
             let place = Place::Bucket { client, wanted: topology.bucket.settings(prefix) };
             Target { address: format!("gs://{bucket}/{prefix}"), place }
         }
@@ -152,12 +151,12 @@ impl Target {
     pub(super) async fn look(&self) -> Result<Vec<(Finding, Option<Step>)>> {
         Ok(match &self.place {
             Place::Pubsub { client, wanted } => {
-                let found = client.look(wanted).await.map_err(told)?;
+                let found = client.look(wanted).await?;
                 let compared = compare_pubsub(client.project(), wanted, &found);
                 compared.into_iter().map(|(finding, step)| (finding, step.map(Step::Pubsub))).collect()
             }
             Place::Bucket { client, wanted } => {
-                let found = client.look().await.map_err(told)?;
+                let found = client.look().await?;
                 let (finding, step) = compare_bucket(client.name(), wanted, found.as_ref());
                 vec![(finding, step.map(|step| Step::Bucket(Box::new(step))))]
             }
@@ -191,18 +190,13 @@ impl Target {
     /// What could not be done, and which permission or API is missing.
     pub(super) async fn step(&mut self, step: &Step) -> Result<()> {
         match (&mut self.place, step) {
-            (Place::Pubsub { client, .. }, Step::Pubsub(step)) => client.step(step).await.map_err(told),
-            (Place::Bucket { client, .. }, Step::Bucket(step)) => client.step(step).await.map_err(told),
+            (Place::Pubsub { client, .. }, Step::Pubsub(step)) => Ok(client.step(step).await?),
+            (Place::Bucket { client, .. }, Step::Bucket(step)) => Ok(client.step(step).await?),
             (Place::Embedded { address, .. }, Step::Open) => open(address).await,
             (Place::BigQuery(dataset), Step::BigQuery) => dataset.prepare().await,
             (place, step) => anyhow::bail!("{step:?} is no step of {place:?}"),
         }
     }
-}
-
-/// A port's error as one sentence: it holds its causes, which would otherwise be told twice.
-fn told(error: PortError) -> anyhow::Error {
-    anyhow::anyhow!("{error}")
 }
 
 /// Opens something embedded, which makes it.

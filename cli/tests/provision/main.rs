@@ -10,3 +10,4 @@ mod errors;
 mod project;
 mod runs;
 mod stages;
+mod warehouse;

@@ -46,7 +46,7 @@ async fn a_dry_run_on_an_empty_project_prints_everything_and_makes_nothing() {
       + subscription  violations--loader              pull, ordered, 100 attempts, then dead-letters, kept 7d
       + subscription  violations--notifier            pull, ordered, 100 attempts, then dead-letters, kept 7d
     gs://acme-ledger/prod
-      + bucket        acme-ledger  EU STANDARD, uniform access, prod/raw/ 400d, prod/rows/ 60d
+      + bucket        acme-ledger  EU STANDARD, uniform access, prod/raw/ 400d, prod/rows/ 60d, prod/state/loader/ 120d
     PODLEDGER_WAREHOUSE is not set: left out
     28 to create, 0 to change, 0 as they should be, 0 not in the topology
     ");

@@ -15,7 +15,7 @@ pub use broker::{PubsubBroker, PubsubSettings};
 pub use documents::{FirestoreDocuments, FirestoreSettings};
 pub use emulators::{EmulatorError, Emulators, PubsubEmulator};
 pub use objects::{CloudStorageObjects, StorageSettings};
-pub use warehouse::{BigQuerySettings, BigQueryWarehouse, TableChange};
+pub use warehouse::{BigQuerySettings, BigQueryWarehouse, DatasetLook, Obstacle, TableChange};
 
 use google_cloud_auth::credentials::{Credentials, anonymous};
 

@@ -130,17 +130,15 @@ pub struct Listing {
     pub pages: BoxStream<'static, Result<KindPage, ClusterError>>,
 }
 
-/// Why a list ended early.
-#[derive(Debug, thiserror::Error)]
+/// Why a list ended early. Its text tells everything, causes included, so it gives nobody a source.
+#[derive(Debug)]
 pub enum ClusterError {
     /// The continue token or resource version expired (HTTP 410): list again from the start.
-    #[error("list of {kind}: the resource version expired while listing")]
     Expired {
         /// The kind.
         kind: Kind,
     },
     /// The cluster does not answer or fails: try again later.
-    #[error("list of {kind}: {source:#}")]
     Unavailable {
         /// The kind.
         kind: Kind,
@@ -149,7 +147,6 @@ pub enum ClusterError {
     },
     /// Trying again will not help: not permitted, not served, not readable. The sentence names
     /// the missing permission where it is one.
-    #[error("list of {kind}: {reason}")]
     Refused {
         /// The kind.
         kind: Kind,
@@ -157,6 +154,18 @@ pub enum ClusterError {
         reason: String,
     },
 }
+
+impl std::fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Expired { kind } => write!(f, "list of {kind}: the resource version expired while listing"),
+            Self::Unavailable { kind, source } => write!(f, "list of {kind}: {source:#}"),
+            Self::Refused { kind, reason } => write!(f, "list of {kind}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {}
 
 /// Audit entries that lie beside the objects of a source made of files.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,26 +36,35 @@ pub struct DocumentPage {
 /// may be used.
 pub type DocumentPages = BoxStream<'static, Result<DocumentPage, DocumentsError>>;
 
-/// Why a list ended early.
-#[derive(Debug, thiserror::Error)]
+/// Why a list ended early. Its text tells everything, causes included, so it gives nobody a source.
+#[derive(Debug)]
 pub enum DocumentsError {
     /// The moment that the list shows is too long ago to be read: list again from the start.
-    #[error("list of documents: the moment it shows can no longer be read")]
     Expired,
     /// The source does not answer or fails: try again later.
-    #[error("list of documents: {source:#}")]
     Unavailable {
         /// Why.
         source: anyhow::Error,
     },
     /// Trying again will not help: not permitted, no such database, not readable. The sentence
     /// names the missing permission where it is one.
-    #[error("list of documents: {reason}")]
     Refused {
         /// Why, in one sentence.
         reason: String,
     },
 }
+
+impl std::fmt::Display for DocumentsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Expired => f.write_str("list of documents: the moment it shows can no longer be read"),
+            Self::Unavailable { source } => write!(f, "list of documents: {source:#}"),
+            Self::Refused { reason } => write!(f, "list of documents: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for DocumentsError {}
 
 /// A document database.
 ///

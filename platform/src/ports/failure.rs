@@ -1,10 +1,12 @@
 //! Failures of ports, by the question that matters: did it happen?
 
 /// What a failed call means for who called.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its text tells everything, causes included, so that a log that shows the text alone loses nothing.
+/// Therefore it gives nobody a source: whoever prints a chain would tell each cause twice.
+#[derive(Debug)]
 pub enum PortError {
     /// It did not happen: trying again is safe.
-    #[error("{attempted}: did not happen: {source:#}")]
     DidNotHappen {
         /// What was attempted, on what.
         attempted: String,
@@ -12,7 +14,6 @@ pub enum PortError {
         source: anyhow::Error,
     },
     /// It may have happened: try again only under the same id or key.
-    #[error("{attempted}: may have happened: {source:#}")]
     MayHaveHappened {
         /// What was attempted, on what.
         attempted: String,
@@ -20,7 +21,6 @@ pub enum PortError {
         source: anyhow::Error,
     },
     /// It will never succeed as asked: a bad request, something missing, something denied.
-    #[error("{attempted}: will not succeed{remedy}: {source:#}")]
     NeverWill {
         /// What was attempted, on what.
         attempted: String,
@@ -49,6 +49,20 @@ impl std::fmt::Display for Remedy {
         }
     }
 }
+
+impl std::fmt::Display for PortError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::DidNotHappen { attempted, source } => write!(f, "{attempted}: did not happen: {source:#}"),
+            Self::MayHaveHappened { attempted, source } => write!(f, "{attempted}: may have happened: {source:#}"),
+            Self::NeverWill { attempted, source, remedy } => {
+                write!(f, "{attempted}: will not succeed{remedy}: {source:#}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for PortError {}
 
 /// Result of a port's call.
 pub type PortResult<T> = Result<T, PortError>;
@@ -84,5 +98,38 @@ impl PortError {
     /// Whether somebody has to set something up before the same call can succeed.
     pub const fn is_not_set_up(&self) -> bool {
         matches!(self, Self::NeverWill { remedy: Remedy::Setup, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{ClusterError, DocumentsError, Kind};
+
+    #[test]
+    fn however_it_is_printed_each_cause_is_told_once() {
+        let cause = || anyhow::Error::new(std::io::Error::other("broken pipe")).context("send the request");
+        for error in [
+            PortError::did_not_happen("read object k", cause()),
+            PortError::may_have_happened("read object k", cause()),
+            PortError::never_will("read object k", cause()),
+            PortError::not_set_up("read object k", cause()),
+        ] {
+            let alone = error.to_string();
+            let nested = anyhow::Error::new(PortError::did_not_happen("load t", error)).context("handle m");
+            told_once(&[alone, format!("{nested:#}")], &["read object k", "send the request", "broken pipe"]);
+        }
+        let unavailable = ClusterError::Unavailable { kind: Kind::Pods, source: cause() };
+        let documents = DocumentsError::Unavailable { source: cause() };
+        for error in [anyhow::Error::new(unavailable), anyhow::Error::new(documents)] {
+            let texts = [error.to_string(), format!("{:#}", error.context("snapshot s"))];
+            told_once(&texts, &["list of", "send the request", "broken pipe"]);
+        }
+    }
+
+    fn told_once(texts: &[String], parts: &[&str]) {
+        for (text, part) in texts.iter().flat_map(|text| parts.iter().map(move |part| (text, part))) {
+            assert_eq!(text.matches(part).count(), 1, "{part:?} is not once in {text:?}");
+        }
     }
 }

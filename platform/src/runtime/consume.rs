@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -159,6 +159,7 @@ impl Pull {
                 Err(error) => error,
                 Ok(mut receiver) => {
                     self.pulse.receiving();
+                    let opened = Instant::now();
                     match self.pump(receiver.as_mut(), &permits, in_hand).await {
                         (Ended::ByShutdown, _) => {
                             // The receiver stays open: some brokers settle through its connection.
@@ -166,7 +167,9 @@ impl Pull {
                             return;
                         }
                         (Ended::ByError(error), received) => {
-                            if received {
+                            // One that lasted is no failure to open, though nothing came: services end
+                            // streams by themselves now and then.
+                            if received || opened.elapsed() > RESUBSCRIBE.max {
                                 delays.reset();
                             }
                             error

@@ -29,7 +29,7 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 ///
 /// Installs the TLS provider, reads [`RuntimeSettings`], starts logs, opens the ports the stage
 /// needs, builds the stage, serves HTTP and takes messages, pulled or pushed, until SIGTERM or
-/// SIGINT. `build` is called within the async runtime.
+/// SIGINT, also while a port is being opened. `build` is called within the async runtime.
 ///
 /// Exits with 0 after a drain, with 2 when the configuration is wrong and 1 when something failed.
 pub fn main(stage: &'static str, needs: Needs, build: impl FnOnce(&Env, &Ports) -> anyhow::Result<Stage>) -> ExitCode {
@@ -91,7 +91,16 @@ async fn live(
     if faults.are_on() {
         tracing::warn!(spec = ?settings.faults, "faults are switched on");
     }
-    let ports = layered(&open(&settings, needs).await?, stage_name, &settings, &faults);
+    // A service that hangs holds this up: a process that is asked to stop meanwhile has nothing in hand.
+    let opened = tokio::select! {
+        biased;
+        () = shutdown.requested() => {
+            tracing::info!(stage = stage_name, "stopped before its ports were open");
+            return Ok(());
+        }
+        opened = open(&settings, needs) => opened?,
+    };
+    let ports = layered(&opened, stage_name, &settings, &faults);
     let env = env.with(monitor.metrics().clone(), faults.points(stage_name));
     let stage = build(&env, &ports).with_context(|| format!("build stage {stage_name}"))?;
     env.warn_of_unknown();

@@ -92,8 +92,12 @@ pub async fn open(settings: &RuntimeSettings, needs: Needs) -> anyhow::Result<Po
 
 /// Whether Pub/Sub is an emulator's, so that what comes from there needs no proof.
 pub(super) fn pubsub_is_emulated() -> Result<bool, ConfigError> {
-    let emulators = Emulators::from_process().map_err(|error| ConfigError::new(error.variable, error.reason))?;
-    Ok(emulators.pubsub.is_some())
+    Ok(emulators()?.pubsub.is_some())
+}
+
+/// The stand-ins that the environment names; a variable that names none is a wrong configuration.
+fn emulators() -> Result<Emulators, ConfigError> {
+    Emulators::from_process().map_err(|error| ConfigError::new(error.variable, error.reason))
 }
 
 /// One stage's ports over shared adapters: traced, retried, bounded in time, and with faults where
@@ -123,7 +127,7 @@ pub async fn open_broker(address: &BrokerAddress) -> anyhow::Result<Arc<dyn Brok
     match address {
         BrokerAddress::Sqlite(path) => Ok(Arc::new(SqliteBroker::open(path, BrokerSettings::default())?)),
         BrokerAddress::Pubsub { project } => {
-            let settings = PubsubSettings { emulator: Emulators::from_process()?.pubsub, ..PubsubSettings::default() };
+            let settings = PubsubSettings { emulator: emulators()?.pubsub, ..PubsubSettings::default() };
             Ok(Arc::new(PubsubBroker::open(project, settings).await?))
         }
     }
@@ -134,7 +138,7 @@ pub async fn open_objects(address: &ObjectsAddress) -> anyhow::Result<Arc<dyn Ob
     match address {
         ObjectsAddress::Directory(directory) => Ok(Arc::new(DirObjects::open(directory)?)),
         ObjectsAddress::CloudStorage { bucket, prefix } => {
-            let emulator = Emulators::from_process()?.storage;
+            let emulator = emulators()?.storage;
             Ok(Arc::new(CloudStorageObjects::open(bucket, prefix, emulator.as_deref()).await?))
         }
     }
@@ -145,8 +149,7 @@ pub async fn open_warehouse(address: &WarehouseAddress) -> anyhow::Result<Arc<dy
     match address {
         WarehouseAddress::Sqlite(path) => Ok(Arc::new(SqliteWarehouse::open(path)?)),
         WarehouseAddress::BigQuery { project, dataset } => {
-            let settings =
-                BigQuerySettings { emulator: Emulators::from_process()?.bigquery, ..BigQuerySettings::default() };
+            let settings = BigQuerySettings { emulator: emulators()?.bigquery, ..BigQuerySettings::default() };
             Ok(Arc::new(BigQueryWarehouse::open(project, dataset, settings).await?))
         }
     }
@@ -183,12 +186,26 @@ fn open_documents(address: &DocumentsAddress, settings: &RuntimeSettings) -> any
         DocumentsAddress::Dump(folder) => Ok(Arc::new(DumpDocuments::open(folder)?)),
         DocumentsAddress::Firestore { project, database } => {
             let settings = FirestoreSettings {
-                emulator: Emulators::from_process()?.firestore,
+                emulator: emulators()?.firestore,
                 answer_within: settings.timeouts().call,
                 retry: settings.retry(),
                 ..FirestoreSettings::default()
             };
             Ok(Arc::new(FirestoreDocuments::open(project, database.as_deref(), settings)?))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Env;
+
+    #[test]
+    fn the_longest_lease_that_can_be_set_is_one_that_pubsub_is_asked_for() {
+        let set = |lease: &str| Env::from_pairs([("PODLEDGER_LEASE", lease)]).read::<RuntimeSettings>().unwrap();
+        let longest = set("10m").checked().unwrap().flow().lease;
+        assert!(set("601s").checked().is_err());
+        assert_eq!(longest.min(PubsubSettings::default().longest_lease), longest);
     }
 }

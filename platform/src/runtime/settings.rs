@@ -85,6 +85,9 @@ impl RuntimeSettings {
             let reason = "push, but the embedded broker pushes nothing (expected: pull, or a broker pubsub:PROJECT)";
             return error("delivery", reason.to_owned());
         }
+        if self.nack_first.duration().is_zero() {
+            return error("nack_first", "zero: what is down would be asked again without a pause".to_owned());
+        }
         if self.nack_first > self.nack_max {
             return error("nack_first", "longer than the greatest delay, nack_max".to_owned());
         }

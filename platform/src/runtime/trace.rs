@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schemas::{Subscription, Topic};
 
-use crate::ports::{Backlog, Broker, Flow, Outgoing, PortResult, Receiver, SeekTo, SubscriptionCounts};
+use crate::ports::{Backlog, Broker, Flow, MAX_ATTRIBUTES, Outgoing, PortResult, Receiver, SeekTo, SubscriptionCounts};
 
 /// The attribute that carries it.
 const TRACEPARENT: &str = "traceparent";
@@ -100,7 +100,10 @@ impl TracedBroker {
 impl Broker for TracedBroker {
     async fn publish(&self, topic: Topic, mut messages: Vec<Outgoing>) -> PortResult<Vec<String>> {
         if let Some(trace) = current_trace() {
-            for message in &mut messages {
+            // Where a message has as many attributes as it may, it goes without: a trace is no reason to
+            // refuse one.
+            let has_room = |message: &&mut Outgoing| message.attributes.len() < MAX_ATTRIBUTES;
+            for message in messages.iter_mut().filter(has_room) {
                 message.attributes.entry(TRACEPARENT.to_owned()).or_insert_with(|| trace.traceparent());
             }
         }
@@ -139,6 +142,27 @@ impl Broker for TracedBroker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::scripted::ScriptedBroker;
+    use crate::ports::bounds;
+
+    #[tokio::test]
+    async fn a_message_without_room_for_a_trace_is_published_without_one() {
+        let broker = ScriptedBroker::default();
+        let traced = TracedBroker::new(Arc::new(broker.clone()));
+        let of = |count: usize| Outgoing {
+            attributes: (0..count).map(|number| (format!("a{number}"), String::new())).collect(),
+            ..Outgoing::default()
+        };
+        let messages = vec![of(MAX_ATTRIBUTES), of(MAX_ATTRIBUTES - 1)];
+        let publishing = traced.publish(Topic::DeadLetters, messages);
+        TraceContext::for_message(&BTreeMap::new()).scope(publishing).await.unwrap();
+        let published = broker.published();
+        for (_, message) in &published {
+            assert_eq!(bounds::check(message), Ok(()));
+        }
+        let traces: Vec<bool> = published.iter().map(|(_, one)| one.attributes.contains_key(TRACEPARENT)).collect();
+        assert_eq!(traces, [false, true]);
+    }
 
     #[test]
     fn a_message_continues_its_trace_under_a_span_of_its_own() {

@@ -101,6 +101,27 @@ async fn a_denied_call_says_that_something_is_not_set_up_and_not_that_nothing_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_forbids_is_not_taken_for_an_object_that_is_there() {
+    let Some(server) = start() else { return };
+    let (proxy, objects) = behind_a_proxy(&server, "forbidden").await;
+    let refused =
+        |body: &str| Fault::Answer(Answer { body: body.to_owned(), ..Answer::next(ALWAYS, 412).to("POST /upload") });
+    for body in [
+        r#"{"error":{"code":412,"message":"'us' violates constraint 'constraints/gcp.resourceLocations'"}}"#,
+        "<Code>orgPolicyConstraintFailed</Code>",
+    ] {
+        proxy.set(refused(body)).await;
+        let created = objects.create_bytes("k", "x").await.unwrap_err();
+        let swapped = objects.replace_if("k", None, Bytes::from_static(b"x")).await.unwrap_err();
+        assert_eq!((came_to(&created), came_to(&swapped)), ("not set up", "not set up"), "{created}; {swapped}");
+    }
+    proxy.set(refused(r#"{"error":{"code":412,"message":"At least one of the pre-conditions did not hold."}}"#)).await;
+    assert_eq!(objects.create_bytes("k", "x").await.unwrap(), Created::Existed);
+    assert_eq!(objects.replace_if("k", None, Bytes::new()).await.unwrap(), Replaced::LostRace);
+    assert_eq!(proxy.counts().answered, 6, "the fault struck");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_is_a_doubt_and_the_object_is_there() {
     let Some(server) = start() else { return };
     let (proxy, objects) = behind_a_proxy(&server, "lost").await;

@@ -21,7 +21,11 @@ const KEY: &str = "journal";
 async fn add(objects: &Arc<dyn Objects>, line: &str) -> usize {
     let mut doubts = 0;
     loop {
-        let found: Option<(Generation, Bytes)> = objects.read_bytes(KEY, 1 << 20).await.unwrap();
+        let found: Option<(Generation, Bytes)> = match objects.read_bytes(KEY, 1 << 20).await {
+            // A body that broke off is read on in the same version, which another writer may have replaced.
+            Err(PortError::DidNotHappen { .. }) => continue,
+            found => found.unwrap(),
+        };
         let (generation, text) = match &found {
             Some((generation, bytes)) => (Some(*generation), std::str::from_utf8(bytes).unwrap()),
             None => (None, ""),

@@ -1,6 +1,14 @@
 //! Settings of the loader.
 
+use std::time::Duration;
+
 use platform::runtime::{ConfigError, Period};
+
+/// The longest time snapshots are gathered: a message waits in hand meanwhile, and Pub/Sub gives it to
+/// somebody else after six hours.
+const LONGEST_LOAD_INTERVAL: Duration = Duration::from_secs(3600);
+/// The longest time events are gathered: nobody sees them before.
+const LONGEST_EVENT_WAIT: Duration = Duration::from_secs(60);
 
 platform::settings! {
     /// What the loader is told.
@@ -19,9 +27,36 @@ platform::settings! {
 impl Config {
     /// The same settings, if they are within their bounds.
     pub(crate) fn checked(self) -> Result<Self, ConfigError> {
+        let periods = [
+            ("PODLEDGER_LOAD_INTERVAL", self.load_interval.unwrap_or_default(), LONGEST_LOAD_INTERVAL),
+            ("PODLEDGER_EVENT_WAIT", self.event_wait, LONGEST_EVENT_WAIT),
+        ];
+        if let Some((variable, set, most)) = periods.into_iter().find(|(_, set, most)| set.duration() > *most) {
+            return Err(ConfigError::new(variable, format!("{:?} is more than {most:?}", set.duration())));
+        }
         match self.event_batch {
             0 => Err(ConfigError::new("PODLEDGER_EVENT_BATCH", "0, expected at least 1")),
             _ => Ok(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::runtime::Env;
+
+    use super::*;
+
+    #[test]
+    fn what_would_hold_messages_for_too_long_is_refused_by_name() {
+        let checked = |name: &str, value: &str| Env::from_pairs([(name, value)]).read::<Config>().unwrap().checked();
+        for (name, most, more) in [
+            ("PODLEDGER_LOAD_INTERVAL", "1h", "1h 1s"),
+            ("PODLEDGER_EVENT_WAIT", "1m", "61s"),
+            ("PODLEDGER_EVENT_BATCH", "1", "0"),
+        ] {
+            assert!(checked(name, most).is_ok(), "{name}");
+            assert_eq!(checked(name, more).unwrap_err().variable, name);
         }
     }
 }

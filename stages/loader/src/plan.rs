@@ -163,9 +163,12 @@ impl Loads {
     /// One entry. What cannot be read as one is left out: whoever waits for it finds it missing, and
     /// nobody else suffers for it.
     async fn entry(&self, plan: &str, key: &str) -> PortResult<Option<SnapshotRows>> {
-        let found = self.objects.read_bytes(key, LARGEST_PLAN).await?;
+        let found = match self.objects.read_bytes(key, LARGEST_PLAN).await {
+            Err(error) if error.is_outage() => return Err(error),
+            found => found,
+        };
         let read = || -> anyhow::Result<SnapshotRows> {
-            let (_, bytes) = found.context("it was listed and is not there")?;
+            let (_, bytes) = found?.context("it was listed and is not there")?;
             let snapshot: SnapshotRows = serde_json::from_slice(&bytes)?;
             let own = load_entry(self.table, plan, &snapshot.snapshot_id, snapshot.revision);
             ensure!(own == key, "it is of snapshot {}", snapshot.snapshot_id);

@@ -35,17 +35,20 @@ struct UpsertRows<R> {
 #[async_trait]
 impl<R: Row> Commit<Vec<R>> for UpsertRows<R> {
     async fn commit(&self, items: &[Vec<R>]) -> Vec<Result<(), Refused>> {
-        match self.write(items.iter().flatten()).await {
-            Err(Refused::Poison(_)) if items.len() > 1 => {
-                // One of them is to blame: the others must not suffer for it.
-                let mut outcomes = Vec::with_capacity(items.len());
-                for rows in items {
-                    outcomes.push(self.write(rows.iter()).await);
+        let mut outcomes = Vec::with_capacity(items.len());
+        let mut open = vec![items];
+        while let Some(items) = open.pop() {
+            match self.write(items.iter().flatten()).await {
+                // One of them is to blame, and the others must not suffer for it. Halves find it in a few
+                // writes, where one write for each would take minutes.
+                Err(Refused::Poison(_)) if items.len() > 1 => {
+                    let (first, second) = items.split_at(items.len() / 2);
+                    open.extend([second, first]);
                 }
-                outcomes
+                outcome => outcomes.extend(vec![outcome; items.len()]),
             }
-            outcome => vec![outcome; items.len()],
         }
+        outcomes
     }
 }
 

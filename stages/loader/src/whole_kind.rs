@@ -35,7 +35,8 @@ pub(crate) struct WholeKind {
 
 impl WholeKind {
     /// The kind that a part belongs to, if this part or another one completed it. While parts are
-    /// missing there is nothing to do: whoever handles the last one finds them all.
+    /// missing there is nothing to do: whoever handles the last one finds them all. A part whose own
+    /// note is missing is poison.
     pub(crate) async fn completed_by(
         batch: &RowBatch,
         objects: &Arc<dyn Objects>,
@@ -51,7 +52,10 @@ impl WholeKind {
         };
         let is_whole = |revision: i64| notes(revision).iter().all(|note| there.contains(note.as_str()));
         if !is_whole(batch.revision) {
-            return Ok(None);
+            // A note is written before its batch is published: one that is not there was deleted since, and
+            // with it, sooner or later, the rows. That must not pass for a kind that is still coming.
+            let own = keys.done_part(batch.revision, &batch.kind, batch.part);
+            return if there.contains(own.as_str()) { Ok(None) } else { Err(gone(batch, &own)) };
         }
         let higher = revisions(&keys, &there).into_iter().filter(|revision| *revision > batch.revision);
         if let Some(revision) = higher.rev().find(|revision| is_whole(*revision)) {
@@ -85,6 +89,13 @@ impl WholeKind {
                 .collect(),
         }
     }
+}
+
+fn gone(batch: &RowBatch, note: &str) -> HandleError {
+    let (snapshot, kind, part) = (&batch.snapshot_id, &batch.kind, batch.part);
+    HandleError::Poison(anyhow!(
+        "snapshot {snapshot}, kind {kind}: part {part} is published and its note {note} is not there: its rows were deleted before they were loaded"
+    ))
 }
 
 /// The keys of the batch's snapshot; its ids and its keys must say the same.

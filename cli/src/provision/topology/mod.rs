@@ -14,6 +14,7 @@ mod topics;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use platform::google::provision::{PubsubWanted, SubscriptionSettings, TopicSettings};
 use schemas::{Subscription, Topic};
@@ -24,6 +25,7 @@ pub use storage::{Bucket, Dataset};
 use crate::exit::UsageError;
 use crate::yaml::{self, Limits, Node};
 use reader::{Field, Fields, Problems};
+use storage::Underway;
 
 /// The file of the repository, for a program that is run without one.
 const BUILT_IN: &str = include_str!("../../../../infra/topology.yaml");
@@ -141,13 +143,29 @@ impl Topology {
         let dataset = sections.need("dataset", problems).and_then(|field| storage::dataset(&field, problems));
         let bucket = sections.need("bucket", problems).and_then(|field| storage::bucket(&field, problems));
         let service_accounts = sections.need("serviceAccounts", problems).map(|field| accounts::read(&field, problems));
-        Some(Self {
+        let topology = Self {
             topics: topics?,
             subscriptions: subscriptions?,
             dataset: dataset?,
             bucket: bucket?,
             service_accounts: service_accounts?,
-        })
+        };
+        if let Some(section) = sections.get("bucket") {
+            let underway = Underway {
+                raw: topology.longest_underway(Topic::RawBatches),
+                rows: topology.longest_underway(Topic::RowBatches),
+            };
+            storage::check_lifetimes(&section, &topology.bucket, underway, problems);
+        }
+        Some(topology)
+    }
+
+    /// How long after it was published a message of a topic may be delivered: unacknowledged, or sought
+    /// back to.
+    fn longest_underway(&self, topic: Topic) -> Duration {
+        let waiting = self.subscriptions.iter().filter(|(subscription, _)| subscription.topic == topic);
+        let waiting = waiting.map(|(_, settings)| settings.retention);
+        waiting.chain(self.topics.get(&topic).map(|settings| settings.retention)).max().unwrap_or_default()
     }
 
     /// What a project's Pub/Sub must hold.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use platform::google::provision::{BucketSettings, KeptFor};
+use platform::google::provision::{BucketSettings, KeptFor, shown};
 use platform::nearest::did_you_mean;
 use schemas::Table;
 use schemas::ddl::{Dialect, views};
@@ -15,8 +15,18 @@ const DAY: Duration = Duration::from_secs(86_400);
 const KEPT: std::ops::RangeInclusive<Duration> = DAY..=Duration::from_secs(3_650 * 86_400);
 /// What must not be deleted by age: states, and silences until somebody ends them.
 const KEPT_FOR_EVER: [&str; 2] = ["state", "silences"];
+/// Raw parts and manifests, and the rows made of them.
+const RAW: &str = "raw/";
+const ROWS: &str = "rows/";
+/// But plans, claims and entries of loads may go, together, once what they are about is gone.
+const LOADS: &str = "state/loader/";
+/// How much longer than rows they are kept: Cloud Storage deletes some days late, and not in order.
+/// See docs/decisions/0041-what-loads-leave-behind.md.
+const LONGER_THAN_ROWS: Duration = Duration::from_secs(30 * 86_400);
 /// Classes of storage that objects may be made in.
 const CLASSES: [&str; 4] = ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"];
+/// Fields of the bucket.
+const BUCKET_FIELDS: [&str; 5] = ["location", "storageClass", "uniformAccess", "publicAccessPrevented", "lifecycle"];
 /// Longest name of a location.
 const MAX_LOCATION_BYTES: usize = 64;
 
@@ -46,6 +56,7 @@ impl Bucket {
             let lifecycle = std::mem::take(&mut settings.lifecycle);
             settings.lifecycle =
                 lifecycle.into_iter().map(|(below, kept)| (format!("{prefix}/{below}"), kept)).collect();
+            settings.prefix = format!("{prefix}/");
         }
         settings
     }
@@ -94,8 +105,7 @@ fn location(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
 }
 
 pub(super) fn bucket(section: &Field<'_>, problems: &mut Problems) -> Option<Bucket> {
-    let known = ["location", "storageClass", "uniformAccess", "publicAccessPrevented", "lifecycle"];
-    let fields = Fields::of(section, "field", &known, problems)?;
+    let fields = Fields::of(section, "field", &BUCKET_FIELDS, problems)?;
     let location = fields.need("location", problems).and_then(|field| location(&field, problems));
     let class = fields.need("storageClass", problems).and_then(|field| field.word(&CLASSES, problems));
     let uniform = fields.need("uniformAccess", problems).and_then(|field| field.truth(problems));
@@ -106,9 +116,51 @@ pub(super) fn bucket(section: &Field<'_>, problems: &mut Problems) -> Option<Buc
         storage_class: class?.to_owned(),
         uniform_access: uniform?,
         public_access_prevented: prevented?,
+        prefix: String::new(),
         lifecycle,
     };
     Some(Bucket { settings })
+}
+
+/// How long messages that name objects may be on their way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Underway {
+    /// Those that name raw parts.
+    pub(super) raw: Duration,
+    /// Those that name rows, and the manifest among the raw parts.
+    pub(super) rows: Duration,
+}
+
+/// Refuses lifetimes by which an object would be gone while a message that needs it can still come, or
+/// the claim of a load before the rows that it keeps from being loaded twice.
+pub(super) fn check_lifetimes(section: &Field<'_>, bucket: &Bucket, underway: Underway, problems: &mut Problems) {
+    let kept = |prefix: &str| bucket.settings.lifecycle.get(prefix).map(|kept| DAY * kept.days.unsigned_abs());
+    // What is wrong with the section itself was told when it was read.
+    let told = &mut Problems::default();
+    let lifecycle = Fields::any(section, told).and_then(|all| all.get("lifecycle"));
+    let Some(fields) = lifecycle.and_then(|lifecycle| Fields::any(&lifecycle, told)) else { return };
+    for (key, field) in fields.all() {
+        let Some(days) = kept(&key.text) else { continue };
+        let least = match key.text.split_inclusive('/').next() {
+            Some(RAW) => underway.raw + underway.rows,
+            Some(ROWS) => underway.rows,
+            _ => Duration::ZERO,
+        };
+        if days <= least {
+            let least = shown(least);
+            field.say(
+                format!("expected more than {least}: so long a message that needs them may be on its way"),
+                problems,
+            );
+        }
+        if key.text == LOADS && kept(ROWS).is_none_or(|rows| days < rows + LONGER_THAN_ROWS) {
+            let longer = shown(LONGER_THAN_ROWS);
+            field.say(
+                format!("expected at least {longer} more than {ROWS} is kept: a claim must outlive its rows"),
+                problems,
+            );
+        }
+    }
 }
 
 /// Prefixes and how long what is below them is kept.
@@ -120,7 +172,7 @@ fn lifecycle(section: &Field<'_>, problems: &mut Problems) -> BTreeMap<String, K
         let root = prefix.split('/').next().unwrap_or_default();
         if root.is_empty() || !prefix.ends_with('/') {
             problems.at(key.line, key.column, format!("{}: expected a prefix that ends in a slash", field.place));
-        } else if KEPT_FOR_EVER.contains(&root) {
+        } else if KEPT_FOR_EVER.contains(&root) && prefix != LOADS {
             problems.at(key.line, key.column, format!("{}: {root}/ must be kept", field.place));
         }
         let Some(kept) = field.period(KEPT, problems) else { continue };

@@ -140,6 +140,17 @@ fn values_have_bounds_and_kinds() {
         ("    rows/: 60d", "    rows: 60d", "expected a prefix that ends in a slash"),
         ("    rows/: 60d", "    state/x/: 60d", "state/ must be kept"),
         ("    rows/: 60d", "    rows/: 36h", "expected whole days"),
+        ("    rows/: 60d", "    rows/: 7d", "bucket.lifecycle.rows/: expected more than 7d"),
+        ("    rows/: 60d", "    rows/prod-uk/: 7d", "bucket.lifecycle.rows/prod-uk/: expected more than 7d"),
+        ("    raw/: 400d", "    raw/: 14d", "bucket.lifecycle.raw/: expected more than 14d"),
+        (
+            "    state/loader/: 120d",
+            "    state/loader/: 89d",
+            "bucket.lifecycle.state/loader/: expected at least 30d more",
+        ),
+        ("    rows/: 60d", "    rows/: 91d", "bucket.lifecycle.state/loader/: expected at least 30d more"),
+        ("    rows/: 60d", "    rows/prod-uk/: 60d", "bucket.lifecycle.state/loader/: expected at least 30d more"),
+        ("    state/loader/: 120d", "    state/loader/claims/: 120d", "state/ must be kept"),
         ("  location: EU", "  location: \"EU; x\"", "expected a location"),
         ("storageClass: STANDARD", "storageClass: FAST", "expected STANDARD or NEARLINE"),
         ("podledger-loader@{project}", "podledger-loader@{projects}", "unknown placeholder"),
@@ -151,6 +162,18 @@ fn values_have_bounds_and_kinds() {
         let problems = problems_of(from, to);
         assert!(problems.iter().any(|told| told.contains(problem)), "{from:?} -> {to:?}: {problems:?}");
     }
+}
+
+#[test]
+fn objects_outlast_the_messages_that_need_them_however_long_those_are_kept() {
+    let topic = |days: &str| format!("RowBatch, encoding: binary, messageRetention: {days}}}");
+    let longer = BUILT_IN.replace(&topic("7d"), &topic("31d"));
+    assert_ne!(longer, BUILT_IN);
+    assert!(Topology::parse(&longer, "t.yaml").is_ok(), "60 days are enough for 31");
+    let error = Topology::parse(&longer.replace("    rows/: 60d", "    rows/: 31d"), "t.yaml").unwrap_err().to_string();
+    assert!(error.contains("bucket.lifecycle.rows/: expected more than 31d"), "{error}");
+    let error = Topology::parse(&longer.replace("    raw/: 400d", "    raw/: 38d"), "t.yaml").unwrap_err().to_string();
+    assert!(error.contains("bucket.lifecycle.raw/: expected more than 38d"), "{error}");
 }
 
 #[test]
@@ -180,8 +203,13 @@ fn a_pushed_subscription_says_where_as_whom_and_for_whom() {
 #[test]
 fn the_buckets_prefixes_are_below_the_addresss() {
     let bucket = built_in().bucket;
-    assert_eq!(bucket.settings("").lifecycle.into_keys().collect::<Vec<_>>(), ["raw/", "rows/"]);
-    assert_eq!(bucket.settings("a/b/").lifecycle.into_keys().collect::<Vec<_>>(), ["a/b/raw/", "a/b/rows/"]);
+    assert_eq!(bucket.settings("").lifecycle.into_keys().collect::<Vec<_>>(), ["raw/", "rows/", "state/loader/"]);
+    let below = bucket.settings("a/b/");
+    let prefixes = ["a/b/raw/", "a/b/rows/", "a/b/state/loader/"];
+    assert_eq!(
+        (below.prefix.as_str(), below.lifecycle.into_keys().collect::<Vec<_>>()),
+        ("a/b/", prefixes.map(str::to_owned).to_vec())
+    );
 }
 
 #[test]

@@ -48,6 +48,8 @@ use receive::Opening;
 
 /// Longest a delivery is held for its holder; then it comes again, should it be stuck.
 pub const LONGEST_HANDLING: Duration = Duration::from_secs(6 * 60 * 60);
+/// Longest lease of the service.
+const LONGEST_LEASE: Duration = Duration::from_secs(600);
 /// Most bytes of deliveries that one receiver holds.
 const MOST_HELD_BYTES: i64 = 100 * 1024 * 1024;
 /// Microseconds of a second, and nanoseconds of a microsecond.
@@ -68,8 +70,9 @@ pub struct PubsubSettings {
     /// Bytes of messages that are being published at most, by all callers together; default 64 MiB.
     /// Who comes next waits. The client itself has no such bound.
     pub publishing_bytes: usize,
-    /// Longest lease that is asked for, whatever the flow says; default 60 s. Leases are extended
-    /// while deliveries are held, so a longer one only delays redelivery after a crash.
+    /// Longest lease that is asked for, whatever the flow says; default 10 min, the service's own bound.
+    /// Leases are extended while deliveries are held, so a longer one survives longer pauses and delays
+    /// redelivery after a crash.
     pub longest_lease: Duration,
     /// After how long without a message the client is told to look after its stream; default 60 s.
     /// While the service is away it waits longer and longer, up to a minute: this begins anew.
@@ -83,7 +86,7 @@ impl Default for PubsubSettings {
             credentials: None,
             call_within: Duration::from_secs(20),
             publishing_bytes: 64 * 1024 * 1024,
-            longest_lease: Duration::from_secs(60),
+            longest_lease: LONGEST_LEASE,
             look_after: Duration::from_secs(60),
         }
     }

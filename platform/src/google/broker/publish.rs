@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use google_cloud_pubsub::builder::publisher::PublisherPartialBuilder;
 use google_cloud_pubsub::client::{BasePublisher, Publisher};
 use google_cloud_pubsub::error::PublishError;
 use google_cloud_pubsub::model::Message;
@@ -94,11 +95,12 @@ impl Publishers {
             true => Through::Own,
             false => Through::Shared,
         };
-        let (shared, own) = (self.publisher(topic, through), self.publisher(topic, Through::Own));
+        let own = self.own_publisher(topic);
+        let publisher = if through == Through::Own { own.clone().build() } else { self.shared_publisher(topic) };
         // A task of its own: the budget is held until the service has answered, also where the
         // caller stops waiting.
         let work = tokio::spawn(async move {
-            let results = send(shared, &messages).await;
+            let results = send(publisher, &messages).await;
             let results = if through == Through::Shared { again_alone(own, &messages, results).await } else { results };
             drop(budget);
             results
@@ -118,22 +120,18 @@ impl Publishers {
         Arc::clone(&self.budget).acquire_many_owned(permits).await.ok()
     }
 
-    fn publisher(&self, topic: Topic, through: Through) -> Publisher {
-        let build = || {
-            self.base
-                .publisher(format!("projects/{}/topics/{topic}", self.project))
-                .set_message_count_threshold(BATCH_MESSAGES)
-                .set_byte_threshold(BATCH_BYTES)
-                .set_delay_threshold(BATCH_WAIT)
-                .build()
-        };
-        match through {
-            Through::Own => build(),
-            Through::Shared => {
-                let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-                shared.entry(topic).or_insert_with(build).clone()
-            }
-        }
+    /// What a publisher of one call is built from; one that is built has a task of its own.
+    fn own_publisher(&self, topic: Topic) -> PublisherPartialBuilder {
+        self.base
+            .publisher(format!("projects/{}/topics/{topic}", self.project))
+            .set_message_count_threshold(BATCH_MESSAGES)
+            .set_byte_threshold(BATCH_BYTES)
+            .set_delay_threshold(BATCH_WAIT)
+    }
+
+    fn shared_publisher(&self, topic: Topic) -> Publisher {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.entry(topic).or_insert_with(|| self.own_publisher(topic).build()).clone()
     }
 }
 
@@ -146,14 +144,14 @@ async fn send(publisher: Publisher, messages: &[Message]) -> Results {
 
 /// Sends those again that were refused for good in a batch with others': alone, it shows whose
 /// fault it was.
-async fn again_alone(own: Publisher, messages: &[Message], mut results: Results) -> Results {
+async fn again_alone(own: PublisherPartialBuilder, messages: &[Message], mut results: Results) -> Results {
     let refused = |result: &Result<String, PublishError>| matches!(result, Err(PublishError::Rpc(error)) if outcome(error, Effect::Write) == Outcome::Never);
     let indices: Vec<usize> = (0..results.len()).filter(|index| results.get(*index).is_some_and(refused)).collect();
     if indices.is_empty() {
         return results;
     }
     let alone: Vec<Message> = indices.iter().filter_map(|index| messages.get(*index).cloned()).collect();
-    for (index, result) in indices.into_iter().zip(send(own, &alone).await) {
+    for (index, result) in indices.into_iter().zip(send(own.build(), &alone).await) {
         if let Some(slot) = results.get_mut(index) {
             *slot = result;
         }

@@ -141,10 +141,21 @@ impl CloudStorageObjects {
     }
 }
 
-/// The object's generation was not the expected one.
+/// The object's generation was not the expected one. What breaks a rule of the organisation is refused
+/// by the same number (<https://cloud.google.com/storage/docs/json_api/v1/status-codes#412_Precondition_Failed>):
+/// then nobody else has written anything.
 fn lost_race(error: &Error) -> bool {
-    error.http_status_code() == Some(412)
-        || error.status().is_some_and(|status| status.code == Code::FailedPrecondition)
+    let unmet = error.http_status_code() == Some(412)
+        || error.status().is_some_and(|status| status.code == Code::FailedPrecondition);
+    unmet && !names_a_constraint(error)
+}
+
+/// Whether the answer names a constraint, as of an organisation's policy; a precondition's says nothing
+/// of one.
+fn names_a_constraint(error: &Error) -> bool {
+    let message = error.status().map_or(&b""[..], |status| status.message.as_bytes());
+    let body = error.http_payload().map_or(&b""[..], |body| body);
+    [message, body].into_iter().any(|text| memchr::memmem::find(&text.to_ascii_lowercase(), b"constraint").is_some())
 }
 
 fn is_missing(error: &Error) -> bool {

@@ -1,6 +1,7 @@
 //! The bucket that holds objects.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_gax::error::Error;
@@ -8,8 +9,6 @@ use google_cloud_gax::retry_policy::RetryPolicyExt as _;
 use google_cloud_storage::client::StorageControl;
 use google_cloud_storage::model::Bucket;
 use google_cloud_storage::model::bucket::iam_config::UniformBucketLevelAccess;
-use google_cloud_storage::model::bucket::lifecycle::Rule;
-use google_cloud_storage::model::bucket::lifecycle::rule::{Action, Condition};
 use google_cloud_storage::model::bucket::{IamConfig, Lifecycle};
 use google_cloud_storage::retry_policy::RetryableErrors;
 use google_cloud_wkt::FieldMask;
@@ -17,14 +16,15 @@ use google_cloud_wkt::FieldMask;
 use super::super::failure::Effect;
 use super::compare::{Comparison, Finding, or_none, yes_or_no};
 use super::explain::{Call, already_exists, not_found};
+use super::lifecycle::{self, KeptFor};
 use crate::ports::{PortError, PortResult};
 
 /// What a resource of this kind is called.
 const KIND: &str = "bucket";
 /// How often a call that may be repeated is tried.
 const ATTEMPTS: u32 = 4;
-/// What a lifecycle rule does that deletes.
-const DELETE: &str = "Delete";
+/// How long a call may take, with its repetitions.
+const CALL_WITHIN: Duration = Duration::from_secs(60);
 /// The word for "no public access".
 const ENFORCED: &str = "enforced";
 
@@ -35,13 +35,6 @@ const fn call(verb: &'static str, permissions: &'static str, effect: Effect) -> 
 const GET: Call = call("look at bucket", "storage.buckets.get", Effect::None);
 const CREATE: Call = call("create bucket", "storage.buckets.create", Effect::Write);
 const UPDATE: Call = call("update bucket", "storage.buckets.update", Effect::Write);
-
-/// How long objects are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeptFor {
-    /// Days after which an object is deleted, 1 or more.
-    pub days: i32,
-}
 
 /// What is wanted of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +47,8 @@ pub struct BucketSettings {
     pub uniform_access: bool,
     /// Whether nobody can make objects public.
     pub public_access_prevented: bool,
+    /// What the full names of our objects begin with; empty where the bucket is ours alone.
+    pub prefix: String,
     /// How long objects are kept, by the prefix of their full names; what is not named is kept.
     pub lifecycle: BTreeMap<String, KeptFor>,
 }
@@ -83,26 +78,6 @@ impl BucketSettings {
             .set_uniform_bucket_level_access(UniformBucketLevelAccess::new().set_enabled(self.uniform_access))
             .set_public_access_prevention(prevention)
     }
-
-    /// The rules that are there, without those that this replaces, and ours.
-    fn rules(&self, there: &[Rule]) -> Vec<Rule> {
-        let others =
-            there.iter().filter(|rule| !kept(rule).is_some_and(|(prefix, _)| self.lifecycle.contains_key(prefix)));
-        let ours = self.lifecycle.iter().map(|(prefix, kept)| {
-            let condition = Condition::new().set_age_days(kept.days).set_matches_prefix([prefix.as_str()]);
-            Rule::new().set_action(Action::new().set_type(DELETE)).set_condition(condition)
-        });
-        others.cloned().chain(ours).collect()
-    }
-}
-
-/// Prefix and days of a rule like ours: it deletes by age and one prefix, and by nothing else.
-fn kept(rule: &Rule) -> Option<(&str, i32)> {
-    let (action, condition) = (rule.action.as_ref()?, rule.condition.as_ref()?);
-    let [prefix] = condition.matches_prefix.as_slice() else { return None };
-    let days = condition.age_days?;
-    let like_ours = Condition::new().set_age_days(days).set_matches_prefix([prefix.as_str()]);
-    (action.r#type == DELETE && *condition == like_ours).then_some((prefix.as_str(), days))
 }
 
 /// How the bucket stands, and the step that mends it where there is one. Objects that are kept may be
@@ -117,7 +92,7 @@ pub fn compare_bucket(
             .set_location(wanted.location.as_str())
             .set_storage_class(wanted.storage_class.as_str())
             .set_iam_config(wanted.iam())
-            .set_lifecycle(Lifecycle::new().set_rule(wanted.rules(&[])));
+            .set_lifecycle(Lifecycle::new().set_rule(lifecycle::rules(&wanted.lifecycle, &[])));
         return (Finding::missing(KIND, name, wanted.note()), Some(BucketStep { bucket, paths: Vec::new() }));
     };
     let mut comparison = Comparison::default();
@@ -135,37 +110,15 @@ pub fn compare_bucket(
     let prevented = iam.public_access_prevention == ENFORCED;
     comparison.grows("publicAccessPrevented", "iam_config", (prevented, wanted.public_access_prevented), yes_or_no);
     let there = found.lifecycle.as_ref().map_or(&[][..], |lifecycle| lifecycle.rule.as_slice());
-    compare_lifecycle(wanted, there, &mut comparison);
+    lifecycle::compare(&wanted.prefix, &wanted.lifecycle, there, &mut comparison);
     let (finding, paths) = comparison.finding(KIND, name);
     let bucket = found
         .clone()
         .set_storage_class(wanted.storage_class.as_str())
         .set_iam_config(wanted.iam())
-        .set_lifecycle(Lifecycle::new().set_rule(wanted.rules(there)));
+        .set_lifecycle(Lifecycle::new().set_rule(lifecycle::rules(&wanted.lifecycle, there)));
     let step = (!paths.is_empty()).then_some(BucketStep { bucket, paths });
     (finding, step)
-}
-
-fn compare_lifecycle(wanted: &BucketSettings, there: &[Rule], comparison: &mut Comparison) {
-    for (prefix, wanted) in &wanted.lifecycle {
-        let found = there.iter().filter_map(kept).filter(|(of, _)| of == prefix).map(|(_, days)| days).min();
-        let shown =
-            |days: Option<i32>| days.map_or_else(|| format!("{prefix} for ever"), |days| format!("{prefix} {days}d"));
-        match found {
-            Some(days) if days == wanted.days => {}
-            Some(days) if days < wanted.days => {
-                comparison.change("lifecycle", "lifecycle", shown(found), shown(Some(wanted.days)));
-            }
-            Some(_) | None => {
-                comparison.refuse(
-                    "lifecycle",
-                    shown(found),
-                    shown(Some(wanted.days)),
-                    "objects would be deleted sooner",
-                );
-            }
-        }
-    }
 }
 
 /// A bucket, for provisioning.
@@ -174,6 +127,7 @@ pub struct BucketProvision {
     control: StorageControl,
     name: String,
     project: String,
+    within: Duration,
 }
 
 impl BucketProvision {
@@ -188,7 +142,13 @@ impl BucketProvision {
         }
         let opened = |error| PortError::never_will(format!("open bucket {name}"), anyhow::Error::new(error));
         let control = control.build().await.map_err(opened)?;
-        Ok(Self { control, name: name.to_owned(), project: project.to_owned() })
+        Ok(Self { control, name: name.to_owned(), project: project.to_owned(), within: CALL_WITHIN })
+    }
+
+    /// The same, with another limit than a minute to how long a call may take.
+    #[must_use]
+    pub fn with_calls_within(self, within: Duration) -> Self {
+        Self { within, ..self }
     }
 
     /// The bucket's name.
@@ -202,7 +162,8 @@ impl BucketProvision {
     /// `NeverWill` where it may not be looked at, which is also what Google answers for a bucket of
     /// somebody else: names are the world's.
     pub async fn look(&self) -> PortResult<Option<FoundBucket>> {
-        match self.control.get_bucket().set_name(format!("projects/_/buckets/{}", self.name)).send().await {
+        let look = self.control.get_bucket().set_name(format!("projects/_/buckets/{}", self.name));
+        match self.in_time(look.send()).await {
             Ok(bucket) => Ok(Some(FoundBucket(bucket))),
             Err(error) if not_found(&error) => Ok(None),
             Err(error) => Err(self.failed(GET, error)),
@@ -219,7 +180,7 @@ impl BucketProvision {
         if step.paths.is_empty() {
             let bucket = step.bucket.clone().set_project(format!("projects/{}", self.project));
             let create = self.control.create_bucket().set_parent("projects/_").set_bucket_id(&self.name);
-            return match create.set_bucket(bucket).send().await {
+            return match self.in_time(create.set_bucket(bucket).send()).await {
                 Err(error) if !already_exists(&error) => Err(self.failed(CREATE, error)),
                 Ok(_) | Err(_) => Ok(()),
             };
@@ -230,7 +191,13 @@ impl BucketProvision {
             .set_bucket(step.bucket.clone())
             .set_if_metageneration_match(step.bucket.metageneration)
             .set_update_mask(FieldMask::default().set_paths(step.paths.iter().copied()));
-        update.send().await.map(drop).map_err(|error| self.failed(UPDATE, error))
+        self.in_time(update.send()).await.map(drop).map_err(|error| self.failed(UPDATE, error))
+    }
+
+    /// The client waits for ever: a call that is not answered in time has failed, and may have been heard.
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = || Error::timeout(format!("no answer within {:?}", self.within));
+        tokio::time::timeout(self.within, call).await.unwrap_or_else(|_| Err(late()))
     }
 
     fn failed(&self, call: Call, error: Error) -> PortError {
@@ -249,6 +216,7 @@ mod tests {
             storage_class: "STANDARD".to_owned(),
             uniform_access: true,
             public_access_prevented: true,
+            prefix: "p/".to_owned(),
             lifecycle: BTreeMap::from([("p/raw/".to_owned(), KeptFor { days: 400 })]),
         }
     }
@@ -259,44 +227,12 @@ mod tests {
         FoundBucket(change(step.unwrap().bucket))
     }
 
-    fn rule(prefix: &str, days: i32) -> Rule {
-        let condition = Condition::new().set_age_days(days).set_matches_prefix([prefix]);
-        Rule::new().set_action(Action::new().set_type(DELETE)).set_condition(condition)
-    }
-
-    fn with_rules(rules: impl IntoIterator<Item = Rule>) -> FoundBucket {
-        let rules: Vec<Rule> = rules.into_iter().collect();
-        found(|bucket| bucket.set_lifecycle(Lifecycle::new().set_rule(rules)))
-    }
-
     #[test]
     fn what_was_made_is_as_it_should_be_however_its_location_is_spelled() {
         for found in [found(|bucket| bucket), found(|bucket| bucket.set_location("eu"))] {
             let (finding, step) = compare_bucket("b", &wanted(), Some(&found));
             assert_eq!((finding.state, step), (State::Same, None));
         }
-    }
-
-    #[test]
-    fn objects_are_kept_longer_but_never_shorter() {
-        for (days, state) in [(30, State::Different), (400, State::Same), (401, State::Refused)] {
-            let found = with_rules([rule("p/raw/", days)]);
-            assert_eq!(compare_bucket("b", &wanted(), Some(&found)).0.state, state, "{days} days");
-        }
-        let kept_for_ever = compare_bucket("b", &wanted(), Some(&with_rules([]))).0;
-        assert_eq!(kept_for_ever.state, State::Refused);
-    }
-
-    #[test]
-    fn rules_of_others_stay() {
-        let others = [
-            rule("p/raw/", 30),
-            rule("elsewhere/", 1),
-            Rule::new().set_action(Action::new().set_type("SetStorageClass")),
-        ];
-        let (_, step) = compare_bucket("b", &wanted(), Some(&with_rules(others.clone())));
-        let rules = step.unwrap().bucket.lifecycle.unwrap().rule;
-        assert_eq!(rules, [others[1].clone(), others[2].clone(), rule("p/raw/", 400)]);
     }
 
     #[test]

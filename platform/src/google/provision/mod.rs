@@ -12,13 +12,15 @@
 mod bucket;
 mod compare;
 mod explain;
+mod lifecycle;
 mod pubsub;
 mod schema;
 mod subscription;
 mod topic;
 
-pub use bucket::{BucketProvision, BucketSettings, BucketStep, FoundBucket, KeptFor, compare_bucket};
+pub use bucket::{BucketProvision, BucketSettings, BucketStep, FoundBucket, compare_bucket};
 pub use compare::{Difference, Finding, State, shown};
+pub use lifecycle::KeptFor;
 pub use pubsub::{PubsubFound, PubsubProvision, PubsubStep, PubsubWanted, compare_pubsub};
 pub use schema::{Encoding, MOST_REVISIONS, SchemaWanted, bare};
 pub use subscription::{DeadLetter, Push, Retry, SubscriptionSettings};

@@ -38,7 +38,7 @@ use crate::ports::{
     Answer, Limit, LoadJob, LoadOutcome, Objects, PortError, PortResult, Question, RecentChange, Warehouse,
 };
 
-pub use self::prepare::{FORMAT, TableChange};
+pub use self::prepare::{DatasetLook, FORMAT, Obstacle, TableChange};
 
 /// Rows of one page of an answer; the service makes pages of 10 MB at most whatever it is asked for.
 const PAGE_ROWS: u32 = 10_000;
@@ -126,6 +126,14 @@ impl BigQueryWarehouse {
     /// and for a dataset of a newer version; outages.
     pub async fn difference(&self) -> PortResult<Vec<TableChange>> {
         Ok(self.inner.plan().await?.changes())
+    }
+
+    /// The same, beside what keeps it from being created, and where the dataset is.
+    ///
+    /// # Errors
+    /// `NeverWill` for a dataset of a newer version; outages.
+    pub async fn look(&self) -> PortResult<DatasetLook> {
+        self.inner.look().await
     }
 }
 

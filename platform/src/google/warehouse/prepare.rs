@@ -72,6 +72,39 @@ impl std::fmt::Display for TableChange {
     }
 }
 
+/// A column that is not as it must be, and is never changed to be so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// What it is.
+    pub found: String,
+    /// What it would have to be.
+    pub wanted: String,
+    /// Why it is left as it is.
+    pub reason: &'static str,
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { table, column, found, wanted, reason } = self;
+        write!(f, "column {table}.{column} is {found}, expected {wanted}: {reason}")
+    }
+}
+
+/// How a dataset stands to what the program writes and reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetLook {
+    /// Where it is, such as `EU`; none where it is not there, or the service does not tell.
+    pub location: Option<String>,
+    /// What it lacks, in the order in which it would be created.
+    pub changes: Vec<TableChange>,
+    /// What keeps it from being prepared; empty where nothing does.
+    pub obstacles: Vec<Obstacle>,
+}
+
 /// A column as the dataset has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
@@ -92,12 +125,21 @@ pub(super) struct Plan {
     creates_dataset: bool,
     steps: Vec<(TableChange, Vec<String>)>,
     notes: BTreeMap<String, String>,
+    obstacles: Vec<Obstacle>,
 }
 
 impl Plan {
     /// The changes, in the order in which they are made.
     pub(super) fn changes(self) -> Vec<TableChange> {
         self.steps.into_iter().map(|(change, _)| change).collect()
+    }
+
+    /// An error that names the first obstacle, if there is one.
+    fn unobstructed(&self) -> anyhow::Result<()> {
+        match self.obstacles.first() {
+            None => Ok(()),
+            Some(obstacle) => bail!("{obstacle}"),
+        }
     }
 
     fn add(&mut self, change: TableChange, statements: Vec<String>) {
@@ -108,10 +150,28 @@ impl Plan {
 impl Inner {
     /// What the dataset lacks.
     pub(super) async fn plan(&self) -> PortResult<Plan> {
+        let (plan, _) = self.compared().await?;
+        let never = |reason| PortError::never_will(format!("see what {} lacks", self.shown), reason);
+        plan.unobstructed().map_err(never)?;
+        Ok(plan)
+    }
+
+    /// What the dataset lacks, what keeps it from being prepared, and where it is.
+    pub(super) async fn look(&self) -> PortResult<DatasetLook> {
+        let (mut plan, location) = self.compared().await?;
+        let obstacles = std::mem::take(&mut plan.obstacles);
+        Ok(DatasetLook { location, changes: plan.changes(), obstacles })
+    }
+
+    /// A plan with its obstacles, and where the dataset is.
+    async fn compared(&self) -> PortResult<(Plan, Option<String>)> {
         let attempted = format!("see what {} lacks", self.shown);
-        let mut plan = Plan::default();
+        let (mut plan, mut location) = (Plan::default(), None);
         let state = match self.queries.client.dataset().get(&self.project, &self.dataset).await {
-            Ok(_) => self.state(&attempted).await?,
+            Ok(dataset) => {
+                location = dataset.location;
+                self.state(&attempted).await?
+            }
             Err(error) if complaint(&error).is_some_and(|complaint| complaint.is_not_found()) => {
                 plan.creates_dataset = true;
                 plan.add(TableChange::CreateDataset { dataset: self.shown.clone() }, Vec::new());
@@ -119,8 +179,8 @@ impl Inner {
             }
             Err(error) => return Err(port_error(attempted, Effect::None, error)),
         };
-        fill(&mut plan, &state).map_err(|reason| PortError::never_will(&attempted, reason))?;
-        Ok(plan)
+        gather(&mut plan, &state).map_err(|reason| PortError::never_will(&attempted, reason))?;
+        Ok((plan, location))
     }
 
     /// Makes the changes.
@@ -189,8 +249,8 @@ impl Inner {
     }
 }
 
-/// Plans what is missing in a state; an error names what could only be had by narrowing or rewriting.
-fn fill(plan: &mut Plan, state: &State) -> anyhow::Result<()> {
+/// Plans what is missing in a state; obstacles are what could only be had by narrowing or rewriting.
+fn gather(plan: &mut Plan, state: &State) -> anyhow::Result<()> {
     check_format(state)?;
     for (table, sql) in bookkeeping::definitions() {
         if !state.columns.contains_key(&table) {
@@ -203,7 +263,7 @@ fn fill(plan: &mut Plan, state: &State) -> anyhow::Result<()> {
                 let sql = create_table(Dialect::BigQuery, *table);
                 plan.add(TableChange::CreateTable { table: table.name().to_owned() }, sql);
             }
-            Some(columns) => widen(plan, *table, columns)?,
+            Some(columns) => widen(plan, *table, columns),
         }
     }
     for view in views(Dialect::BigQuery) {
@@ -240,7 +300,7 @@ fn check_format(state: &State) -> anyhow::Result<()> {
 }
 
 /// Plans the columns a table lacks.
-fn widen(plan: &mut Plan, table: Table, found: &BTreeMap<String, Found>) -> anyhow::Result<()> {
+fn widen(plan: &mut Plan, table: Table, found: &BTreeMap<String, Found>) {
     let stored = stored_columns(table);
     let there = |name: &str| found.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).map(|(_, found)| found);
     for column in &stored {
@@ -253,10 +313,13 @@ fn widen(plan: &mut Plan, table: Table, found: &BTreeMap<String, Found>) -> anyh
                 let change = TableChange::AddColumn { table: table.name().to_owned(), column: name.clone() };
                 plan.add(change, add_missing_columns(Dialect::BigQuery, table, &others));
             }
-            Some(found) if !same_type(&found.data_type, expected) => bail!(
-                "column {table}.{name} is {}, expected {expected}: it would have to be rewritten, which is never done",
-                found.data_type
-            ),
+            Some(found) if !same_type(&found.data_type, expected) => plan.obstacles.push(Obstacle {
+                table: table.name().to_owned(),
+                column: name.clone(),
+                found: found.data_type.clone(),
+                wanted: expected.to_owned(),
+                reason: "it would have to be rewritten, which is never done",
+            }),
             Some(found) if column.nullable && !found.nullable => {
                 let sql = format!(
                     "ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL",
@@ -269,10 +332,14 @@ fn widen(plan: &mut Plan, table: Table, found: &BTreeMap<String, Found>) -> anyh
         }
     }
     let is_ours = |name: &str| stored.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-    if let Some((name, _)) = found.iter().find(|(name, found)| !found.nullable && !is_ours(name)) {
-        bail!("column {table}.{name} may not be null and is not known here: no row could be written");
-    }
-    Ok(())
+    let required = found.iter().filter(|(name, found)| !found.nullable && !is_ours(name));
+    plan.obstacles.extend(required.map(|(name, found)| Obstacle {
+        table: table.name().to_owned(),
+        column: name.clone(),
+        found: format!("{} not null", found.data_type),
+        wanted: "one that may be null, or none".to_owned(),
+        reason: "it is not known here, so no row could be written",
+    }));
 }
 
 /// Whether two types are one, however they are spaced and quoted.

@@ -63,6 +63,7 @@ fn every_default_of_the_runtime_is_within_its_bounds() {
         ("PODLEDGER_LEASE", "100ms"),
         ("PODLEDGER_LEASE", "1h"),
         ("PODLEDGER_NACK_FIRST", "2m"),
+        ("PODLEDGER_NACK_FIRST", "0"),
         ("PODLEDGER_CALL_TIMEOUT", "0"),
     ] {
         let error = env(&[(name, value)]).read::<RuntimeSettings>().unwrap().checked().unwrap_err();

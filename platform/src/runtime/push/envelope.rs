@@ -25,6 +25,8 @@ const AROUND_PAYLOAD: usize = 6 * MAX_ATTRIBUTES * (MAX_ATTRIBUTE_NAME_BYTES + M
 pub(super) const LARGEST_BODY: usize = MAX_PAYLOAD_BYTES.div_ceil(3) * 4 + AROUND_PAYLOAD;
 /// Longest message id, in bytes; Pub/Sub's have about 20. It becomes an attribute of dead letters.
 const LONGEST_ID: usize = 256;
+/// Longest reason why something is no message, in characters.
+const LONGEST_REASON: usize = 500;
 
 const ID: &str = "x-goog-pubsub-message-id";
 const SUBSCRIPTION: &str = "x-goog-pubsub-subscription-name";
@@ -208,8 +210,12 @@ fn is_attribute(name: &HeaderName) -> bool {
     !OF_HTTP.contains(&name) && !OF_HTTP_BEGIN.iter().any(|begin| name.starts_with(begin))
 }
 
+/// A reason may quote what came; of that no more is logged or answered than helps.
 fn no_message(reason: String) -> Refusal {
-    Refusal::NoMessage(reason)
+    match reason.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => Refusal::NoMessage(format!("{} …", &reason[..end])),
+        None => Refusal::NoMessage(reason),
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,21 @@ async fn a_row_that_is_refused_harms_no_other() {
 }
 
 #[tokio::test]
+async fn one_refused_row_among_many_is_found_in_a_few_writes() {
+    for place in [0, 37, 99] {
+        let world = World::default();
+        let process = world.process();
+        let actor = |number| if number == place { "refuse me" } else { "alice" };
+        let changes: Vec<_> = (0..100).map(|number| change(&format!("e-{number}"), actor(number))).collect();
+        let outcomes = join_all(changes.iter().map(|change| process.handle(change))).await;
+        let refused: Vec<usize> = (0..100).filter(|number| outcomes[*number].is_err()).collect();
+        assert_eq!((refused, world.rows_of(Table::ReplicaChanges)), (vec![place], 99));
+        let writes = world.rows.asked.lock().unwrap().upserts.len();
+        assert!(writes <= 7, "{writes} writes");
+    }
+}
+
+#[tokio::test]
 async fn a_crash_around_the_write_is_an_outage_and_a_later_delivery_mends_it() {
     for after in [false, true] {
         let world = World::default();

@@ -1,4 +1,5 @@
 use futures::future::join_all;
+use platform::ports::Objects as _;
 use platform::runtime::HandleError;
 use platform::testkit::memory::Effects;
 use schemas::{SnapshotId, Table};
@@ -31,6 +32,20 @@ async fn a_kind_is_loaded_when_all_its_parts_are_rows_and_not_before() {
     assert_eq!(world.tables().rejected.into_keys().collect::<Vec<_>>(), [("s-1".into(), "pods".to_owned(), 1)]);
     let of = |stage| world.ledger(stage).into_iter().map(|row| (row["kind"].clone(), row["outcome"].clone()));
     assert_eq!(of("normalizer").chain(of("loader")).collect::<Vec<_>>(), vec![(json!("pods"), json!("done")); 2]);
+}
+
+#[tokio::test]
+async fn a_part_whose_rows_were_deleted_before_they_were_loaded_is_told_and_not_forgotten() {
+    let world = World::default();
+    let snapshot = Snapshot::stored(&world, "s-1", &[(3, 0), (2, 1)]);
+    let batch = snapshot.normalize(&world, 0);
+    world.process().handle(&batch).await.unwrap(); // the other part is still coming
+    let note = snapshot.keys.done_part(0, "pods", 0);
+    assert!(world.store.get(&note).is_some());
+    world.store.delete(&note).await.unwrap();
+    let outcome = world.process().handle(&batch).await;
+    let Err(HandleError::Poison(reason)) = outcome else { panic!("{outcome:?}") };
+    assert!(reason.to_string().contains(&note), "{reason}");
 }
 
 #[tokio::test]

@@ -1,5 +1,11 @@
 use super::*;
 
+/// A plan of what is missing in a state, where nothing stands in the way.
+fn fill(plan: &mut Plan, state: &State) -> anyhow::Result<()> {
+    gather(plan, state)?;
+    plan.unobstructed()
+}
+
 /// A dataset that has everything.
 fn whole() -> State {
     let mut plan = Plan::default();
@@ -74,6 +80,20 @@ fn what_would_narrow_or_rewrite_is_refused_and_named() {
     assert!(error.contains("gke_pods.mine"), "{error}");
     pods(&mut state).get_mut("mine").unwrap().nullable = true;
     assert_eq!(changes(&state), Vec::<String>::new(), "a column somebody added for themselves is left alone");
+}
+
+#[test]
+fn every_obstacle_is_told_beside_what_could_be_done() {
+    let mut state = whole();
+    pods(&mut state).get_mut("restart_count").unwrap().data_type = "STRING".to_owned();
+    pods(&mut state).get_mut("ready").unwrap().data_type = "STRING".to_owned();
+    pods(&mut state).insert("mine".to_owned(), Found { data_type: "STRING".to_owned(), nullable: false });
+    pods(&mut state).remove("labels");
+    let mut plan = Plan::default();
+    gather(&mut plan, &state).unwrap();
+    let told: Vec<(&str, &str)> = plan.obstacles.iter().map(|one| (one.column.as_str(), one.wanted.as_str())).collect();
+    assert_eq!(told, [("ready", "BOOL"), ("restart_count", "INT64"), ("mine", "one that may be null, or none")]);
+    assert_eq!(plan.changes().iter().map(TableChange::to_string).collect::<Vec<_>>(), ["add column gke_pods.labels"]);
 }
 
 #[test]

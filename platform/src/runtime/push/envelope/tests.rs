@@ -165,6 +165,18 @@ fn unwrapped_headers() -> HeaderMap {
 }
 
 #[test]
+fn a_reason_quotes_no_more_of_a_body_than_helps() {
+    let long = "ä".repeat(1 << 20);
+    let mut elsewhere = whole();
+    elsewhere["subscription"] = json!(long);
+    for body in [json!({ "message": long }), json!({"message": {"messageId": "1", "publishTime": long}}), elsewhere] {
+        let reason = refusal(body.to_string().as_bytes());
+        assert!(reason.chars().count() <= LONGEST_REASON + 2, "{} characters", reason.chars().count());
+        assert!(reason.contains("ää"), "{reason}");
+    }
+}
+
+#[test]
 fn an_unwrapped_message_is_its_body_and_its_headers() {
     let message = read(HERE, &unwrapped_headers(), b"\x00{\"message\":").unwrap();
     assert_eq!(message.payload, b"\x00{\"message\":");
