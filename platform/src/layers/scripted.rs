@@ -68,6 +68,7 @@ pub(crate) struct Script {
     pub(crate) backlog_is_unknown: AtomicBool,
     pub(crate) backlogs: AtomicUsize,
     pub(crate) flushes: AtomicUsize,
+    pub(crate) pings: AtomicUsize,
     pub(crate) flush_hangs: AtomicBool,
 }
 
@@ -174,6 +175,7 @@ impl Broker for ScriptedBroker {
     }
 
     async fn ping(&self) -> PortResult<()> {
+        self.pings.fetch_add(1, Ordering::SeqCst);
         if self.hangs.load(Ordering::SeqCst) { Err(outage()) } else { Ok(()) }
     }
 }

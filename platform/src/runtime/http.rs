@@ -1,6 +1,9 @@
 //! Health, readiness and metrics over HTTP.
 
+mod readiness;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,10 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::health::Monitor;
 use super::ports::Ports;
 use super::shutdown::Shutdown;
-use crate::ports::PortResult;
+use readiness::Readiness;
 
-/// How long a port may take to answer before the process counts as not ready.
-const PING: Duration = Duration::from_secs(2);
 /// How long open requests may take once the server stops.
 const CLOSING: Duration = Duration::from_secs(2);
 /// What Prometheus is told the metrics are.
@@ -33,8 +34,8 @@ pub struct HttpServer {
     task: JoinHandle<std::io::Result<()>>,
 }
 
-/// Serves `GET /healthz` (are the consumer loops alive), `/readyz` (do the ports answer and are
-/// messages taken; not while draining) and `/metrics`. The bound address is logged.
+/// Serves `GET /healthz` (are the consumer loops alive), `/readyz` (do the ports answer, of which it
+/// is sure for half a minute, and are messages taken; not while draining) and `/metrics`. The bound address is logged.
 pub async fn serve_http(
     address: SocketAddr,
     monitor: &Monitor,
@@ -54,7 +55,8 @@ pub(super) async fn serve(
 ) -> anyhow::Result<HttpServer> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     let address = listener.local_addr().context("read the address listened on")?;
-    let seen = Seen { monitor: monitor.clone(), ports: ports.clone(), shutdown: shutdown.clone() };
+    let readiness = Arc::new(Readiness::of(ports.clone()));
+    let seen = Seen { monitor: monitor.clone(), readiness, shutdown: shutdown.clone() };
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -86,7 +88,7 @@ impl HttpServer {
 #[derive(Clone)]
 struct Seen {
     monitor: Monitor,
-    ports: Ports,
+    readiness: Arc<Readiness>,
     shutdown: Shutdown,
 }
 
@@ -101,18 +103,7 @@ async fn readyz(State(seen): State<Seen>) -> Response {
         missing.push("draining".to_owned());
     }
     missing.extend(seen.monitor.loops_not_receiving().into_iter().map(|name| format!("consumer {name}: connecting")));
-    let warehouse = async {
-        match &seen.ports.warehouse {
-            Some(warehouse) => warehouse.ping().await,
-            None => Ok(()),
-        }
-    };
-    let (broker, objects, warehouse) = tokio::join!(
-        unanswered("broker", seen.ports.broker.ping()),
-        unanswered("objects", seen.ports.objects.ping()),
-        unanswered("warehouse", warehouse),
-    );
-    missing.extend([broker, objects, warehouse].into_iter().flatten());
+    missing.extend(seen.readiness.unanswered().await);
     answer(missing)
 }
 
@@ -120,15 +111,6 @@ async fn metrics(State(seen): State<Seen>) -> Response {
     match seen.monitor.metrics().text() {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics: {error}\n")).into_response(),
-    }
-}
-
-/// Why a port does not count as answering.
-async fn unanswered(port: &str, ping: impl Future<Output = PortResult<()>>) -> Option<String> {
-    match tokio::time::timeout(PING, ping).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("{port}: {error}")),
-        Err(_) => Some(format!("{port}: no answer within {PING:?}")),
     }
 }
 
