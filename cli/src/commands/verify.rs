@@ -16,6 +16,9 @@ use crate::exit::{Exit, UsageError};
 use crate::house;
 use crate::output::{Cell, Grid, write_json};
 
+/// What is wrong with a snapshot that is lost.
+const UNKNOWN_SNAPSHOT: &str = "its manifest is stored, the ledger knows nothing of it";
+
 /// What was proven, and what was not.
 #[derive(Debug, Serialize)]
 pub struct Proof {
@@ -113,7 +116,7 @@ fn adds_up(row: &serde_json::Map<String, Value>) -> bool {
 pub fn write(proof: &Proof, format: Format, out: &mut impl Write) -> Result<Exit> {
     match format {
         Format::Json => write_json(proof, out)?,
-        Format::Csv => messages_grid(proof).write_csv(out)?,
+        Format::Csv => grid(proof).write_csv(out)?,
         Format::Text => write_text(proof, out)?,
     }
     Ok(if proof.proven { Exit::Fine } else { Exit::Failed })
@@ -133,7 +136,7 @@ fn write_text(proof: &Proof, out: &mut impl Write) -> Result<()> {
         }
     }
     for snapshot in &proof.snapshots_lost {
-        writeln!(out, "snapshot {snapshot}: its manifest is stored, the ledger knows nothing of it")?;
+        writeln!(out, "snapshot {snapshot}: {UNKNOWN_SNAPSHOT}")?;
     }
     match &proof.messages {
         Some(_) => messages_grid(proof).write_text(out)?,
@@ -146,15 +149,86 @@ fn write_text(proof: &Proof, out: &mut impl Write) -> Result<()> {
 fn messages_grid(proof: &Proof) -> Grid {
     let mut grid = Grid::new(["subscription", "published", "acked", "dead_lettered", "waiting", "adds_up"]);
     for count in proof.messages.iter().flatten() {
-        let number = |value: u64| Cell::from(i64::try_from(value).unwrap_or(i64::MAX));
-        grid.push([
-            Cell::from(count.subscription.as_str()),
-            number(count.published),
-            number(count.acked),
-            number(count.dead_lettered),
-            number(count.waiting),
-            Cell::from(if count.adds_up { "yes" } else { "no" }),
-        ]);
+        let [published, acked, dead_lettered, waiting] = numbers(count);
+        let name = Cell::from(count.subscription.as_str());
+        grid.push([name, published, acked, dead_lettered, waiting, yes_or_no(count.adds_up)]);
     }
     grid
+}
+
+/// The whole proof as one table: it is proven where every row adds up.
+fn grid(proof: &Proof) -> Grid {
+    let columns = ["about", "name", "published", "acked", "dead_lettered", "waiting", "adds_up", "detail"];
+    let mut grid = Grid::new(columns);
+    let uncounted = || std::array::from_fn(|_| Cell::value(Value::Null));
+    let mut push = |about: &str, name: &str, counts: [Cell; 4], adds_up: bool, detail: String| {
+        let [published, acked, dead_lettered, waiting] = counts;
+        let (about, name) = (Cell::from(about), Cell::from(name));
+        grid.push([about, name, published, acked, dead_lettered, waiting, yes_or_no(adds_up), detail.into()]);
+    };
+    let compared = format!("{} kinds of snapshots compared", proof.compared);
+    push("objects", "all", uncounted(), proof.objects_lost.is_empty(), compared);
+    for row in &proof.objects_lost {
+        let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = format!("{} {}", text("snapshot_id"), text("kind"));
+        push("objects", &name, uncounted(), false, Value::Object(row.clone()).to_string());
+    }
+    for snapshot in &proof.snapshots_lost {
+        push("snapshot", snapshot, uncounted(), false, UNKNOWN_SNAPSHOT.to_owned());
+    }
+    for count in proof.messages.iter().flatten() {
+        push("messages", &count.subscription, numbers(count), count.adds_up, String::new());
+    }
+    grid
+}
+
+fn numbers(count: &MessageCounts) -> [Cell; 4] {
+    [count.published, count.acked, count.dead_lettered, count.waiting]
+        .map(|value| Cell::from(i64::try_from(value).unwrap_or(i64::MAX)))
+}
+
+fn yes_or_no(adds_up: bool) -> Cell {
+    Cell::from(if adds_up { "yes" } else { "no" })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_proof_that_fails_shows_it_in_every_format() {
+        let lost = json!({"snapshot_id": "s-1", "kind": "pods", "listed": 3, "loaded": 2, "balanced": false});
+        let counted = |subscription: &str, acked, adds_up| MessageCounts {
+            subscription: subscription.to_owned(),
+            published: 3,
+            acked,
+            dead_lettered: 0,
+            waiting: 1,
+            adds_up,
+        };
+        let proof = Proof {
+            compared: 2,
+            proven: false,
+            snapshots_lost: vec!["s-2 of prod at noon".to_owned()],
+            objects_lost: vec![lost.as_object().unwrap().clone()],
+            messages: Some(vec![counted("a", 2, true), counted("b", 1, false)]),
+        };
+        let told = |format| {
+            let mut out = Vec::new();
+            assert_eq!(write(&proof, format, &mut out).unwrap(), Exit::Failed);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            told(Format::Csv),
+            "about,name,published,acked,dead_lettered,waiting,adds_up,detail\n\
+             objects,all,,,,,no,2 kinds of snapshots compared\n\
+             objects,s-1 pods,,,,,no,\"{\"\"balanced\"\":false,\"\"kind\"\":\"\"pods\"\",\"\"listed\"\":3,\"\"loaded\"\":2,\"\"snapshot_id\"\":\"\"s-1\"\"}\"\n\
+             snapshot,s-2 of prod at noon,,,,,no,\"its manifest is stored, the ledger knows nothing of it\"\n\
+             messages,a,3,2,0,1,yes,\n\
+             messages,b,3,1,0,1,no,\n"
+        );
+        assert!(told(Format::Text).contains("NOT proven") && told(Format::Json).contains("\"proven\": false"));
+    }
 }

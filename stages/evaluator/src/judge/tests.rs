@@ -98,7 +98,7 @@ fn a_workload_that_vanished_resolves_only_on_a_complete_snapshot() {
     assert_eq!(cluster.at(0, vec![orders(6)]).len(), 2);
     let unproven = lacking(Absence::Unproven, Autoscalers::Known);
     assert_eq!(cluster.told(&with(unproven, 5, vec![])), [(EvaluationIncomplete, Opened)]);
-    let mut rejected = Coverage { gaps: vec!["1 deployments could not be read".into()], ..Coverage::complete() };
+    let mut rejected = Coverage { gaps: vec!["deployments: 1 could not be read".into()], ..Coverage::complete() };
     rejected.deployment_rejected("payments/orders-api");
     assert!(cluster.told(&with(rejected.clone(), 10, vec![])).is_empty());
     let end = cluster.judge(&snapshot(minute(15), vec![]));

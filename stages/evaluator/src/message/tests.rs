@@ -105,14 +105,14 @@ fn an_incomplete_evaluation_says_why() {
     let incomplete = Snapshot {
         coverage: Coverage {
             absence: Absence::Unproven,
-            gaps: vec!["deployments: HTTP 403".into(), "2 horizontalpodautoscalers could not be read".into()],
+            gaps: vec!["deployments: HTTP 403".into(), "horizontalpodautoscalers: 2 could not be read".into()],
             ..Coverage::complete()
         },
         ..snapshot(minute(5), vec![])
     };
     let sentences = told(vec![incomplete, snapshot(minute(10), vec![])]);
     insta::assert_snapshot!(sentences.join("\n"), @r"
-    opened: cluster prod-uk could not be judged completely: deployments: HTTP 403; 2 horizontalpodautoscalers could not be read
+    opened: cluster prod-uk could not be judged completely: deployments: HTTP 403; horizontalpodautoscalers: 2 could not be read
     resolved: cluster prod-uk is judged completely again, after 5 min
     ");
 }

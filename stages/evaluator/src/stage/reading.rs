@@ -164,7 +164,7 @@ impl Evaluator {
             }
         }
         drop(read);
-        coverage.gaps.extend(rejects.iter().map(|(kind, count)| format!("{count} {kind} could not be read")));
+        coverage.gaps.extend(rejects.iter().map(|(kind, count)| format!("{kind}: {count} could not be read")));
         Ok((workloads, coverage))
     }
 
@@ -262,7 +262,7 @@ fn coverage(manifest: &Manifest) -> Coverage {
     {
         coverage.absence = Absence::Unproven;
         coverage.autoscalers_unread();
-        coverage.gaps.push(format!("{} objects could not be read as any kind", unreadable.object_count));
+        coverage.gaps.push(format!("objects of unknown kind: {} could not be read", unreadable.object_count));
     }
     coverage
 }
