@@ -148,13 +148,14 @@ async fn what_a_dataset_lacks_is_told_and_then_created_and_nothing_else() {
     let warehouse = world.open(&dataset).await;
     let told =
         async || -> Vec<String> { warehouse.difference().await.unwrap().iter().map(ToString::to_string).collect() };
+    let retried = world.open_retried(&dataset).await;
     let lacks = told().await;
     assert_eq!(lacks[0], format!("create dataset test.{dataset}"));
     assert!(
         lacks.contains(&"create table gke_pods".to_owned()) && lacks.contains(&"create view pod_metrics".to_owned())
     );
     assert_eq!(told().await, lacks, "telling creates nothing");
-    warehouse.prepare().await.unwrap();
+    retried.prepare().await.unwrap();
     assert_eq!(told().await, Vec::<String>::new());
 
     let of = |table: &str| format!("`{dataset}`.`{table}`");
@@ -164,27 +165,27 @@ async fn what_a_dataset_lacks_is_told_and_then_created_and_nothing_else() {
         .sql(&format!("UPDATE {} SET definition = 'old' WHERE name = 'user_pod_usage'", of("podledger_prepared")))
         .await;
     assert_eq!(told().await, ["add column gke_pods.labels", "create view pod_metrics", "replace view user_pod_usage"]);
-    warehouse.prepare().await.unwrap();
+    retried.prepare().await.unwrap();
     assert_eq!(told().await, Vec::<String>::new());
     let (objects, _) = world.bucket().await;
     let part = stored(objects.as_ref(), "p", &[pod("s1", "a")]).await;
-    warehouse.load(&job("s1", part), objects.as_ref()).await.unwrap();
+    retried.load(&job("s1", part), objects.as_ref()).await.unwrap();
     let question = Question::Rows { name: "gke_pods".to_owned(), limit: PLENTY };
-    let labels = column(&warehouse.ask(&question).await.unwrap(), "labels");
+    let labels = column(&retried.ask(&question).await.unwrap(), "labels");
     assert_eq!(labels, [serde_json::json!({"app": "orders"})]);
 
     let format = |number: &str| {
         format!("UPDATE {} SET definition = '{number}' WHERE name = 'podledger_format'", of("podledger_prepared"))
     };
     world.sql(&format("2")).await;
-    for refused in [warehouse.prepare().await, warehouse.difference().await.map(drop)] {
+    for refused in [retried.prepare().await, warehouse.difference().await.map(drop)] {
         let error = refused.unwrap_err();
         assert!(matches!(error, PortError::NeverWill { .. }) && error.to_string().contains("format 2"), "{error}");
     }
     world.sql(&format("1")).await;
     world.sql(&format!("ALTER TABLE {} DROP COLUMN restart_count", of("gke_pods"))).await;
     world.sql(&format!("ALTER TABLE {} ADD COLUMN restart_count STRING", of("gke_pods"))).await;
-    for refused in [warehouse.prepare().await, warehouse.difference().await.map(drop)] {
+    for refused in [retried.prepare().await, warehouse.difference().await.map(drop)] {
         let error = refused.unwrap_err();
         let names = error.to_string().contains("gke_pods.restart_count");
         assert!(matches!(error, PortError::NeverWill { .. }) && names, "{error}");
