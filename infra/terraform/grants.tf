@@ -34,7 +34,7 @@ resource "google_storage_bucket_iam_member" "granted" {
 }
 
 # Not google_bigquery_dataset_iam_member: that writes a dataset's access list anew from what it understands
-# of it, and authorized views, routines and datasets of others are lost.
+# of it, and the authorized views, routines and datasets of others are lost.
 resource "google_bigquery_dataset_access" "granted" {
   for_each = local.granted["dataset"]
 

@@ -51,6 +51,7 @@ locals {
   grantable = [
     for grant in local.grants : grant
     if(grant.field != "serviceAccounts" || contains(keys(local.accounts), grant.on))
+    && !(grant.field == "dataset" && grant.account == coalesce(var.dataset_made_by, "nobody"))
     && (var.provisioned || (contains(["serviceAccounts", "project"], grant.field) && contains(local.ours, grant.account)))
   ]
   granted = {

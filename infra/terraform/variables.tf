@@ -38,6 +38,12 @@ variable "dataset" {
   default     = "podledger"
 }
 
+variable "dataset_made_by" {
+  description = "The topology's account as which `podledger provision` made the dataset, null where it was somebody else. BigQuery has made it an owner, and the provider refuses to grant what is there."
+  type        = string
+  default     = "provisioner"
+}
+
 variable "provisioned" {
   description = "Whether `podledger provision` has run. False makes only what it needs itself: APIs, accounts, and roles on the project and on accounts. Switched back to false, it takes the other roles, the sinks and the schedule away."
   type        = bool
