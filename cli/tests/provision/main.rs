@@ -10,4 +10,5 @@ mod errors;
 mod project;
 mod runs;
 mod stages;
+mod terraform;
 mod warehouse;

@@ -8,16 +8,16 @@ use schemas::{Subscription, Topic};
 
 use crate::project::Project;
 
-const FLOW: Flow = Flow { max_outstanding: 10, lease: Duration::from_secs(10) };
+pub(crate) const FLOW: Flow = Flow { max_outstanding: 10, lease: Duration::from_secs(10) };
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn broker(project: &Project) -> PubsubBroker {
+pub(crate) async fn broker(project: &Project) -> PubsubBroker {
     let emulator = PubsubEmulator { data: project.pubsub.url("grpc"), admin: project.pubsub.url("rest") };
     let settings = PubsubSettings { emulator: Some(emulator), ..PubsubSettings::default() };
     PubsubBroker::open(&project.id, settings).await.unwrap()
 }
 
-async fn next(receiver: &mut Box<dyn Receiver>) -> Delivery {
+pub(crate) async fn next(receiver: &mut Box<dyn Receiver>) -> Delivery {
     tokio::time::timeout(PATIENCE, receiver.next()).await.expect("a message comes").unwrap()
 }
 

@@ -22,6 +22,9 @@ pub struct ServiceAccount {
     pub dataset: BTreeSet<String>,
     /// Roles on the project.
     pub project: BTreeSet<String>,
+    /// Roles on other accounts of the file, by the name they have there: who may act as them, or mint
+    /// their tokens.
+    pub service_accounts: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Every service account, by a name of our own.
@@ -29,8 +32,9 @@ pub(super) fn read(section: &Field<'_>, problems: &mut Problems) -> BTreeMap<Str
     let mut accounts = BTreeMap::new();
     let Some(fields) = Fields::any(section, problems) else { return accounts };
     let mut emails: BTreeMap<String, String> = BTreeMap::new();
+    let names: Vec<&str> = fields.all().map(|(key, _)| key.text.as_str()).collect();
     for (key, field) in fields.all() {
-        let Some(account) = account(&field, problems) else { continue };
+        let Some(account) = account(&field, &names, problems) else { continue };
         if let Some(first) = emails.insert(account.email.clone(), key.text.clone()) {
             field.say(format!("has the address of {first}"), problems);
         }
@@ -39,8 +43,9 @@ pub(super) fn read(section: &Field<'_>, problems: &mut Problems) -> BTreeMap<Str
     accounts
 }
 
-fn account(field: &Field<'_>, problems: &mut Problems) -> Option<ServiceAccount> {
-    let known = ["email", "topics", "subscriptions", "bucket", "dataset", "project"];
+/// One service account; `accounts` are the names of all.
+fn account(field: &Field<'_>, accounts: &[&str], problems: &mut Problems) -> Option<ServiceAccount> {
+    let known = ["email", "topics", "subscriptions", "bucket", "dataset", "project", "serviceAccounts"];
     let fields = Fields::of(field, "field", &known, problems)?;
     let email = fields.need("email", problems).and_then(|field| email(&field, problems));
     let names: Vec<&str> = Topic::ALL.iter().map(|topic| topic.name()).collect();
@@ -48,9 +53,11 @@ fn account(field: &Field<'_>, problems: &mut Problems) -> Option<ServiceAccount>
     let names: Vec<String> = Subscription::ALL.iter().map(|subscription| subscription.name()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let subscriptions = by_name(fields.get("subscriptions"), "subscription", &names, Subscription::from_name, problems);
+    let named = |name: &str| Some(name.to_owned());
+    let service_accounts = by_name(fields.get("serviceAccounts"), "service account", accounts, named, problems);
     let mut of = |name: &str| fields.get(name).map(|field| roles(&field, problems)).unwrap_or_default();
     let (bucket, dataset, project) = (of("bucket"), of("dataset"), of("project"));
-    Some(ServiceAccount { email: email?, topics, subscriptions, bucket, dataset, project })
+    Some(ServiceAccount { email: email?, topics, subscriptions, bucket, dataset, project, service_accounts })
 }
 
 fn email(field: &Field<'_>, problems: &mut Problems) -> Option<String> {

@@ -74,6 +74,23 @@ fn pubsub_itself_may_move_every_dead_letter() {
 }
 
 #[test]
+fn whom_the_file_pushes_as_may_do_nothing_and_pubsub_itself_may_sign_for_it() {
+    let topology = built_in();
+    let pusher = &topology.service_accounts["pusher"];
+    assert_eq!(pusher, &ServiceAccount { email: pusher.email.clone(), ..ServiceAccount::default() });
+    // The address that the file's own comment shows for a push.
+    assert!(BUILT_IN.contains(&format!("serviceAccount: \"{}\"", pusher.email)), "{}", pusher.email);
+    let may = |account: &str| {
+        let roles = &topology.service_accounts[account].service_accounts;
+        roles.get("pusher").into_iter().flatten().map(String::as_str).collect::<Vec<_>>()
+    };
+    assert_eq!(may("pubsub-agent"), ["roles/iam.serviceAccountTokenCreator"]);
+    assert_eq!(may("provisioner"), ["roles/iam.serviceAccountUser"]);
+    let others = topology.service_accounts.iter().filter(|(_, account)| !account.service_accounts.is_empty());
+    assert_eq!(others.count(), 2);
+}
+
+#[test]
 fn every_topic_of_ours_has_somebody_who_may_publish() {
     let topology = built_in();
     for topic in Topic::ALL.iter().filter(|topic| messages::of(**topic).is_some()) {
@@ -110,6 +127,11 @@ fn a_slip_of_the_finger_is_named_with_its_place_and_the_right_word() {
             "    bucket: [roles/storage",
             "    buckets: [roles/storage",
             r#"serviceAccounts.snapshotter.buckets: unknown field"#,
+        ),
+        (
+            "      pusher: [roles/iam.serviceAccountUser]",
+            "      pushr: [roles/iam.serviceAccountUser]",
+            r#"serviceAccounts.provisioner.serviceAccounts.pushr: unknown service account, did you mean "pusher"?"#,
         ),
     ] {
         let problems = problems_of(from, to);
