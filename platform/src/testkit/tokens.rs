@@ -47,7 +47,16 @@ impl TokenServer {
         self.user().build().expect("they have all fields")
     }
 
-    /// The same for a client that wants the token itself.
+    /// Credentials of a server that has gone before it gave out any token.
+    pub async fn gone() -> Credentials {
+        let mut server = Self::start(Duration::from_secs(1)).await;
+        server.task.abort();
+        // It was ended, and says so.
+        (&mut server.task).await.ok();
+        server.credentials()
+    }
+
+    /// [`Self::credentials`], for a client that wants the token itself.
     pub fn access_token_credentials(&self) -> AccessTokenCredentials {
         self.user().build_access_token_credentials().expect("they have all fields")
     }

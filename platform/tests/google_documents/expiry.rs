@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use podledger_platform::google::{FirestoreDocuments, FirestoreSettings};
+use podledger_platform::testkit::servers::Server;
 use podledger_platform::testkit::tokens::TokenServer;
 
 use super::world::{
@@ -23,12 +24,17 @@ fn shown(tokens: &[String], number: u64) -> usize {
     tokens.iter().filter(|token| **token == TokenServer::token(number)).count()
 }
 
+/// The database with credentials of a token server, which lives as long as the test holds it.
+async fn open_with_tokens(server: &Server, within: Duration) -> (TokenServer, FirestoreDocuments) {
+    let tokens = TokenServer::start(LIFETIME).await;
+    let credentials = Some(tokens.credentials());
+    (tokens, open_with(FirestoreSettings { credentials, ..settings(server.url("grpc"), within) }))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_renewed_in_the_middle_of_a_list_is_shown_by_its_later_queries() {
     let Some((server, written)) = start_with(SOME_PAGES, &[]).await else { return };
-    let tokens = TokenServer::start(LIFETIME).await;
-    let credentials = Some(tokens.credentials());
-    let source = open_with(FirestoreSettings { credentials, ..settings(server.url("grpc"), PATIENCE) });
+    let (tokens, source) = open_with_tokens(&server, PATIENCE).await;
     accept(&server, [1]).await;
     let (first, rest) = begin(&source).await;
     let before = tokens_shown(&server).await;
@@ -44,9 +50,7 @@ async fn a_token_that_is_renewed_in_the_middle_of_a_list_is_shown_by_its_later_q
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_before_its_time_delays_a_list_until_it_is_renewed() {
     let Some((server, written)) = start_with(SOME_PAGES, &[]).await else { return };
-    let tokens = TokenServer::start(LIFETIME).await;
-    let credentials = Some(tokens.credentials());
-    let source = open_with(FirestoreSettings { credentials, ..settings(server.url("grpc"), PATIENCE) });
+    let (tokens, source) = open_with_tokens(&server, PATIENCE).await;
     accept(&server, [1]).await;
     let (first, rest) = begin(&source).await;
     accept(&server, 2..MANY).await;
@@ -61,9 +65,7 @@ async fn a_token_that_is_refused_before_its_time_delays_a_list_until_it_is_renew
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_nobody_accepts_is_an_outage() {
     let Some((server, _)) = start_with(50, &[]).await else { return };
-    let tokens = TokenServer::start(LIFETIME).await;
-    let credentials = Some(tokens.credentials());
-    let source = open_with(FirestoreSettings { credentials, ..settings(server.url("grpc"), BRIEF) });
+    let (_tokens, source) = open_with_tokens(&server, BRIEF).await;
     accept(&server, []).await;
     let error = list(&source).await.unwrap_err();
     assert_eq!(came_to(&error), "outage", "{error}");
@@ -74,9 +76,7 @@ async fn a_token_that_nobody_accepts_is_an_outage() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_service_that_is_away_from_the_start_is_an_outage_that_says_so() {
     let Some((server, _)) = start_with(50, &[]).await else { return };
-    let tokens = TokenServer::start(LIFETIME).await;
-    let credentials = Some(tokens.credentials());
-    drop(tokens);
+    let credentials = Some(TokenServer::gone().await);
     let source = open_with(FirestoreSettings { credentials, ..settings(server.url("grpc"), BRIEF) });
     let error = list(&source).await.unwrap_err();
     assert_eq!(came_to(&error), "outage", "{error}");

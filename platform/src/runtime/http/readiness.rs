@@ -17,27 +17,39 @@ const ANSWER_COUNTS: Duration = Duration::from_secs(30);
 /// Asks the ports, and remembers for a while that all of them answered.
 pub(super) struct Readiness {
     ports: Ports,
-    /// When all of them last answered. Held while they are asked, so that probes at once ask once.
-    answered: Mutex<Option<Instant>>,
+    /// Held while the ports are asked, so that probes at once ask once.
+    last: Mutex<Option<Asked>>,
+}
+
+/// What came of asking them.
+struct Asked {
+    ended: Instant,
+    missing: Vec<String>,
+}
+
+impl Asked {
+    /// Whether it answers a probe that came then: all ports answered a while ago at most, or they
+    /// were being asked when it came.
+    fn answers(&self, came: Instant) -> bool {
+        self.ended > came || (self.missing.is_empty() && self.ended.elapsed() < ANSWER_COUNTS)
+    }
 }
 
 impl Readiness {
     pub(super) fn of(ports: Ports) -> Self {
-        Self { ports, answered: Mutex::default() }
+        Self { ports, last: Mutex::default() }
     }
 
     /// Why which port does not count as answering. What does not answer is asked again by the next
-    /// probe.
+    /// probe; one that comes meanwhile waits for what this one hears.
     pub(super) async fn unanswered(&self) -> Vec<String> {
-        let mut answered = self.answered.lock().await;
-        if answered.is_some_and(|at| at.elapsed() < ANSWER_COUNTS) {
-            return Vec::new();
+        let came = Instant::now();
+        let mut last = self.last.lock().await;
+        if let Some(asked) = last.as_ref().filter(|asked| asked.answers(came)) {
+            return asked.missing.clone();
         }
-        *answered = None;
         let missing = self.ask().await;
-        if missing.is_empty() {
-            *answered = Some(Instant::now());
-        }
+        *last = Some(Asked { ended: Instant::now(), missing: missing.clone() });
         missing
     }
 
@@ -93,5 +105,16 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(readiness.unanswered().await[0].starts_with("broker: "));
         assert_eq!(asked(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn probes_that_wait_for_a_port_that_hangs_wait_no_longer_than_one() {
+        let objects = Arc::new(ScriptedObjects::default());
+        objects.hangs.store(true, Ordering::SeqCst);
+        let readiness = Readiness::of(Ports::new(Arc::new(ScriptedBroker::default()), objects));
+        let began = Instant::now();
+        let answers = join_all((0..5).map(|_| readiness.unanswered())).await;
+        assert!(answers.iter().all(|missing| missing[0].starts_with("objects: no answer")), "{answers:?}");
+        assert_eq!(began.elapsed(), PING);
     }
 }
